@@ -1,0 +1,51 @@
+# Two commands do everything: `make repro` and `make test`. `make help` lists the others.
+.DEFAULT_GOAL := help
+.PHONY: help repro test quick lint images lock stop engine
+
+SETUP := pipelines/setup.sh
+PYTHON := .venv/bin/python
+export PATH := .venv/bin:$(PATH)
+
+help: ## say what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+repro: images ## set up, reproduce the sample registry, show what came out
+	$(PYTHON) -m dvc repro
+	$(PYTHON) -m dvc metrics show
+	@printf '\nPictures and annotations of each split, and where each picture comes from:\n'
+	@for split in data/merged/*/; do \
+	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
+
+test: .venv/test images ## run every test; needs a Docker engine
+	$(PYTHON) -m pytest
+
+quick: .venv/test ## run the tests that need no engine
+	$(PYTHON) -m pytest -m 'not engine'
+
+lint: .venv/test ## look for mistakes without running anything
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	hadolint images/*/Dockerfile
+	git ls-files -z | xargs -0 grep -lZ '^#!.*sh$$' -- | xargs -0 shellcheck
+
+images: .venv/run engine ## build the images, write images.yaml
+	$(PYTHON) -m pipelines images
+
+engine: # start a Docker engine if there is none
+	@$(SETUP) engine
+
+stop: ## end the Docker engine that make started
+	@$(SETUP) stop
+
+lock: .venv/test ## renew the locked packages, requirements.in -> requirements.txt
+	pipelines/lock.sh
+
+.venv/run: pipelines/requirements.txt
+	@$(SETUP) check
+	@$(SETUP) venv $<
+	@touch $@
+
+.venv/test: tests/requirements.txt .venv/run
+	@$(SETUP) venv $<
+	@touch $@

@@ -1,0 +1,124 @@
+"""XML from outside: no DOCTYPE, no entities, no network; a StageError for what is no XML."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from typing import IO, Any
+
+from lxml import etree
+
+from annotations.model import Box
+from stage.errors import StageError
+
+OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+
+NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,17})?", re.ASCII)
+"""A number as exporters write it; float() alone would take nan, inf, 1_0 and Arabic digits."""
+
+
+def document(content: bytes, where: str) -> etree._Element:
+    """Return the root element of a whole document; where names it in errors."""
+    _recognisable(content[:4096], where)
+    with _refusing(where):
+        root: etree._Element = etree.parse(BytesIO(content), etree.XMLParser(**OPTIONS)).getroot()
+    _no_doctype(root, where)
+    return root
+
+
+def elements(stream: IO[bytes], where: str, *tags: str) -> Iterator[etree._Element]:
+    """Yield each element of the root's children with one of the tags, then forget it."""
+    with _refusing(where):
+        for _, element in etree.iterparse(stream, events=("end",), tag=tags, **OPTIONS):
+            parent = element.getparent()
+            if parent is None or parent.getparent() is not None:
+                continue
+            _no_doctype(element, where)
+            yield element
+            element.clear()
+            while element.getprevious() is not None:
+                del parent[0]
+
+
+def root(stream: IO[bytes], where: str) -> etree._Element:
+    """Return the root element of a document as far as its start tag; the stream is rewound."""
+    _recognisable(stream.read(4096), where)
+    stream.seek(0)
+    with _refusing(where):
+        _, element = next(iter(etree.iterparse(stream, events=("start",), **OPTIONS)))
+    stream.seek(0)
+    _no_doctype(element, where)
+    return element  # type: ignore[no-any-return]  # the stubs do not know
+
+
+def text(element: etree._Element, path: str, where: str) -> str:
+    """Return the text found at path, which must be there."""
+    found = element.findtext(path)
+    if not found or not found.strip():
+        raise StageError(f"{at(element, where)}: <{element.tag}> lacks <{path}>; export again")
+    return str(found)
+
+
+def attribute(element: etree._Element, name: str, where: str) -> str:
+    """Return the value of an attribute, which must be there."""
+    found = element.get(name)
+    if found is None:
+        raise StageError(f"{at(element, where)}: <{element.tag}> lacks {name}=; export again")
+    return str(found)
+
+
+def number(value: str, what: str, element: etree._Element, where: str) -> float:
+    """Return a value as a number; what names it."""
+    if not NUMBER.fullmatch(value):
+        raise StageError(f"{at(element, where)}: {what} is {value[:40]!r}, which is no number")
+    return float(value)
+
+
+def whole(value: str, what: str, element: etree._Element, where: str) -> int:
+    """Return a value as a whole number from 0."""
+    if not re.fullmatch(r"[0-9]{1,9}", value, re.ASCII):
+        raise StageError(f"{at(element, where)}: {what} is {value[:40]!r}, no whole number from 0")
+    return int(value)
+
+
+def box(edges: Mapping[str, str], element: etree._Element, where: str) -> Box:
+    """Return the box of four edges, given by name as written: left, top, right, bottom."""
+    values = Box(*(number(value, name, element, where) for name, value in edges.items()))
+    if values.xmin > values.xmax or values.ymin > values.ymax:
+        raise StageError(
+            f"{at(element, where)}: the box is inside out ({', '.join(edges.values())})"
+        )
+    return values
+
+
+def at(element: etree._Element, where: str) -> str:
+    """Return the place of an element: file and line."""
+    return f"{where}:{element.sourceline}"
+
+
+def _recognisable(start: bytes, where: str) -> None:
+    """Refuse the common things that are saved in the place of XML, by their own names."""
+    words = start.lstrip().lower()
+    if words.startswith((b"<!doctype html", b"<html")):
+        raise StageError(f"{where}: is a web page, probably a log-in form; download it again")
+    if b"<<<<<<< " in start:
+        raise StageError(
+            f"{where}: has merge conflict markers; take one side: git checkout --theirs"
+        )
+
+
+def _no_doctype(element: etree._Element, where: str) -> None:
+    if element.getroottree().docinfo.doctype:  # type: ignore[attr-defined]
+        raise StageError(f"{where}:1: DOCTYPE is not allowed; no exporter writes one")
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Turn what the parser raises into a StageError with the line."""
+    try:
+        yield
+    except etree.XMLSyntaxError as error:
+        line = f":{error.lineno}" if error.lineno else ""
+        raise StageError(f"{where}{line}: is no XML: {error.msg}; export again") from None
+    except (ValueError, LookupError) as error:
+        raise StageError(f"{where}: is no XML: {error}; export again") from None

@@ -1,0 +1,1 @@
+"""What every stage shares: command-line habits, errors, outputs, frame names, safe input."""

@@ -1,0 +1,147 @@
+"""Frames and the names of their pictures, as CVAT counts and names them.
+
+A video task names the picture of frame N `frame_%06d.PNG`, N counted from 0 over every frame that
+the movie's first video stream decodes to (cvat-ai/cvat, dataset_manager/bindings.py:
+`"frame_{:06d}".format`, and media_io/frame_provider.py for the upper-case extension).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from stage import sources
+from stage.errors import StageError
+
+PREFIX = "frame_"
+EXTENSIONS = {"png": ".PNG", "jpg": ".jpg"}
+"""Picture format -> the extension of its files: CVAT's own for png."""
+
+INDEX = "frames.csv"
+"""The frame index of a dataset, beside its pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame: a line of the index.
+
+    number: absolute, from 0. name: of its picture, relative to JPEGImages. time: seconds from the
+    movie's first time stamp, with 6 decimals, empty for a picture. width, height: of the picture
+    as shown, in pixels; 0 if unknown. hash: murmur3 of the decoded picture, as ffmpeg's framehash
+    gives it; empty if unknown.
+    """
+
+    number: int
+    name: str
+    time: str = ""
+    width: int = 0
+    height: int = 0
+    hash: str = ""
+
+
+HEADER = tuple(field.name for field in fields(Frame))
+
+
+def name(number: int, extension: str, prefix: str = PREFIX) -> str:
+    """Return the name of a frame's picture.
+
+    >>> name(7, ".PNG")
+    'frame_000007.PNG'
+    """
+    return f"{prefix}{number:06d}{extension}"
+
+
+def write(frames: Iterable[Frame], path: Path) -> None:
+    """Write the frame index: CSV with a header, one line a frame, LF."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(HEADER)
+        writer.writerows(astuple(frame) for frame in frames)
+
+
+def read(path: Path) -> list[Frame]:
+    """Read a frame index; a StageError names the line that is not one."""
+    with sources.file(path).open(encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        if tuple(next(lines, ())) != HEADER:
+            raise StageError(f"{path}:1: is no frame index; make it with video-to-frame --index")
+        return [_frame(line, f"{path}:{lines.line_num}") for line in lines]
+
+
+def _frame(line: list[str], where: str) -> Frame:
+    try:
+        number, name, time, width, height, digest = line
+        return Frame(int(number), name, time, int(width), int(height), digest)
+    except ValueError:
+        raise StageError(
+            f"{where}: is no line of a frame index; make it again with video-to-frame --index"
+        ) from None
+
+
+class Pictures:
+    """The pictures of a dataset, found by the number of their frame or by name.
+
+    Names are compared as paths without extension and without case, for exporters write
+    `frame_000000.PNG`, `frame_000000` and `frame_000000.png` for one picture.
+    """
+
+    def __init__(self, frames: Iterable[Frame], source: Path, *, complete: bool) -> None:
+        """Hold frames read from source; complete if a frame not in it is in no movie either."""
+        self.source = source
+        self.complete = complete
+        self._numbers: dict[int, Frame] = {}
+        self._stems: dict[str, Frame] = {}
+        for frame in frames:
+            if frame.number in self._numbers or stem(frame.name) in self._stems:
+                raise StageError(
+                    f"{source}: has two pictures called {frame.name}, whatever the extension and "
+                    "case; rename one"
+                )
+            self._numbers[frame.number] = self._stems[stem(frame.name)] = frame
+
+    def __len__(self) -> int:
+        """Return how many pictures there are."""
+        return len(self._numbers)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Go through the pictures in the order of their numbers."""
+        return iter(sorted(self._numbers.values(), key=lambda frame: frame.number))
+
+    def numbered(self, number: int) -> Frame | None:
+        """Return the picture of a frame."""
+        return self._numbers.get(number)
+
+    def named(self, name: str) -> Frame | None:
+        """Return the picture that an exporter calls name."""
+        return self._stems.get(stem(name))
+
+
+def stem(name: str) -> str:
+    """Return a picture's name as it is compared: no extension, no case.
+
+    >>> stem("sub/Frame_000001.PNG") == stem("sub/frame_000001")
+    True
+    """
+    return re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name).casefold()
+
+
+def of(root: Path) -> Pictures:
+    """Return the pictures of the dataset in folder root: of its frame index, else JPEGImages."""
+    index, folder = root / INDEX, root / "JPEGImages"
+    if index.exists():
+        return Pictures(read(index), index, complete=True)
+    if folder.is_dir():
+        return Pictures(_listed(folder), folder, complete=False)
+    raise StageError(
+        f"{sources.folder(root)}: has neither {INDEX} nor JPEGImages to check annotations "
+        "against; run video-to-frame first (--index, or --destination .../JPEGImages)"
+    )
+
+
+def _listed(folder: Path) -> Iterator[Frame]:
+    """Yield the pictures of a folder, numbered as CVAT named them, else as sorted."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    numbers = [re.fullmatch(r".*?([0-9]{6,})\.[A-Za-z]+", n) for n in names]
+    for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
+        yield Frame(int(number[1]) if number and all(numbers) else place, name)

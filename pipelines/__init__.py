@@ -1,0 +1,1 @@
+"""What runs on the host and in CI: `python -m pipelines`."""

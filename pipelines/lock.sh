@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Renew the locked packages: every requirements.in -> requirements.txt, parents before children.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+lock() {
+  .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+    --no-annotate --no-emit-index-url --custom-compile-command 'make lock' \
+    "$1" --output-file "${1%.in}.txt"
+}
+
+for folder in images/base images/annotations images/video-to-frame pipelines tests; do
+  lock "$folder/requirements.in"
+done
+lock pipelines/build.in # what builds the one package that comes as source only

@@ -1,0 +1,64 @@
+"""The root of all images: pulled where a container registry is in reach, else made."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from pipelines import commands
+from pipelines.errors import PipelineError
+
+MADE = "localhost/data-registry/root:bookworm"
+SECONDS = 120
+"""After which a container registry counts as out of reach."""
+
+STRIPPED = ("doc", "man", "info", "locale", "lintian", "bug")
+"""Folders of /usr/share that no program needs to run; copyright notices stay."""
+
+
+def image(wanted: str) -> str:
+    """Return an image that the engine has: the wanted one, or a root made here in its place.
+
+    An image named by digest is never replaced by another: a PipelineError says it is missing.
+    """
+    for reference in (wanted, MADE) if "@" not in wanted else (wanted,):
+        if commands.works("docker", "image", "inspect", reference):
+            return reference
+    if _pulled(wanted):
+        return wanted
+    if "@" in wanted:
+        raise PipelineError(f"{wanted}: cannot be pulled, and is named by digest; load it first")
+    if not shutil.which("mmdebstrap") or os.geteuid() != 0:
+        raise PipelineError(
+            f"{wanted}: cannot be pulled, and making it takes root and mmdebstrap; run `make "
+            "images` once as root, or load the image into the engine"
+        )
+    print(f"{wanted}: no container registry in reach, making it from Debian packages", flush=True)
+    _make()
+    return MADE
+
+
+def _pulled(reference: str) -> bool:
+    try:
+        done = subprocess.run(
+            ["docker", "pull", "--quiet", reference],
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _make() -> None:
+    """Make a minimal Debian 12 and import it."""
+    options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in STRIPPED]
+    options.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
+    with tempfile.TemporaryDirectory() as folder:
+        tar = Path(folder, "root.tar")
+        commands.output(
+            "mmdebstrap", "--quiet", "--variant=minbase", *options, "bookworm", str(tar)
+        )
+        commands.output("docker", "import", str(tar), MADE)

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# What a plain Debian machine needs to work on a registry: a virtual environment and a Docker engine.
+#
+#   setup.sh check            stop with one message if something is missing that only root can install
+#   setup.sh venv FILE        install the locked packages of FILE into .venv
+#   setup.sh engine           start a Docker engine if none answers
+#   setup.sh stop             end the engine that `engine` started; no other one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+run=/run/data-registry # who started the engine: its pid and log
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "error: $*"; exit 1; }
+is_root() { [ "$(id -u)" = 0 ]; }
+engine_answers() { docker version >/dev/null 2>&1; }
+venv_works() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+ours() { [ -e "$run/pid" ] && kill -0 "$(cat "$run/pid")" 2>/dev/null; }
+have() { command -v "$@" >/dev/null && [ "$(command -v "$@" | wc -l)" = $# ]; }
+
+check() {
+  is_root && return
+  local missing=()
+  venv_works || missing+=("Python 3.11 or later with venv (Debian: apt-get install python3-venv)")
+  engine_answers || missing+=("a Docker engine that you may use (Debian: apt-get install docker.io, then
+    add yourself to the group docker and log in again)")
+  [ ${#missing[@]} = 0 ] || fail "this machine lacks$(printf '\n  - %s' "${missing[@]}")
+Ask its administrator to install that, or run the same command as root, which installs it."
+}
+
+install_packages() {
+  say "installing $*"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
+}
+
+venv() {
+  venv_works || { is_root && install_packages python3-venv; } || check
+  [ -x .venv/bin/python ] || python3 -m venv .venv
+  say "installing the packages of $1 into .venv"
+  local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+    --no-deps --only-binary :all:)
+  "${pip[@]}" --requirement pipelines/build.txt
+  # antlr4, which DVC needs, comes as source only; the setuptools just installed builds it
+  "${pip[@]}" --no-binary antlr4-python3-runtime --no-build-isolation --requirement "$1"
+}
+
+engine() {
+  engine_answers && return
+  [ -z "${DOCKER_HOST:-}" ] || fail "the Docker engine at DOCKER_HOST=$DOCKER_HOST does not answer; start it or unset DOCKER_HOST"
+  check
+  have dockerd docker iptables mmdebstrap || install_packages docker.io iptables mmdebstrap
+  engine_answers && return # where a service manager runs, installing starts it
+  pgrep -x dockerd >/dev/null && fail "dockerd runs but does not answer; see its log, or stop it and run this again"
+  mkdir -p "$run"
+  say "starting the Docker engine; its log is $run/log, \`make stop\` ends it"
+  setsid dockerd >"$run/log" 2>&1 </dev/null &
+  echo $! >"$run/pid"
+  for _ in $(seq 60); do
+    engine_answers && return
+    ours || break
+    sleep 0.5
+  done
+  fail "the Docker engine did not start: $(tail -n 1 "$run/log")"
+}
+
+stop() {
+  if ! ours; then
+    say "no Docker engine was started by \`make repro\` or \`make test\`; nothing to stop"
+    return
+  fi
+  local pid
+  pid=$(cat "$run/pid")
+  kill "$pid"
+  for _ in $(seq 60); do
+    ours || { rm -rf "$run"; say "the Docker engine is stopped"; return; }
+    sleep 0.5
+  done
+  fail "the Docker engine (process $pid) does not end; see $run/log"
+}
+
+case "${1:-}" in
+  check | engine | stop) "$1" ;;
+  venv) venv "${2:?a requirements file}" ;;
+  *) sed -n '2,/^set/p' "$0" | grep '^#' >&2; exit 2 ;;
+esac
