@@ -1,18 +1,19 @@
 """One run of ffmpeg over one movie, which may be damaged or hostile.
 
 ffmpeg's exit code alone is worth little: it is 0 for a movie that was cut between two clusters.
-So every error that its demuxer or decoder logs counts too. What the file states (duration, number
-of frames) counts for nothing: edit lists make it lie.
+So every error that its demuxer or decoder logs counts too. What the file states (duration, frame
+rate) decides nothing, edit lists make it lie; it only helps to say how far the work is.
 """
 
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any
+from typing import Any
 
 import ffmpeg
 import imageio_ffmpeg
@@ -22,10 +23,17 @@ from stage.errors import StageError
 FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpegts,mpeg,flv,ogg,asf,mxf"
 """Demuxers of files that hold a movie; none that names other files or hosts (HLS, concat, SDP)."""
 
+SAFELY = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+"""Of an input: nothing but this one file is ever opened."""
+
 EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demux"}
 """Of an output: each decoded frame of the first video stream once, at the movie's own times."""
 
+ENOUGH = 100
 ERROR = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal)\] (.*)")
+
+LENGTH = re.compile(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", re.M)
+RATE = re.compile(r"^  Stream .*: Video: .*, ([\d.]+) fps", re.M)
 
 
 @dataclass(frozen=True)
@@ -50,32 +58,52 @@ def decode(
     pictures are ffmpeg's options for an output more, of files in folder. A picture of more than
     max_pixels, more than max_count frames, and damage of any kind raise StageError.
     """
-    command = _command(movie, max_pixels, max_count, pictures)
+    with _ffmpeg(_command(movie, max_pixels, max_count, pictures), folder) as process:
+        errors = _Errors(process.stderr)
+        count = 0
+        for count, frame in enumerate(_frames(process.stdout), 1):
+            if count > max_count:
+                raise StageError(f"{movie}: has more than {max_count} frames; see frames.max-count")
+            yield frame
+        if process.wait() or errors.all() or not count:
+            raise _refusal(movie, count, errors.all())
+
+
+@contextmanager
+def _ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.Popen[str]]:
+    """Start ffmpeg in folder; it ends with the block, whatever happens there."""
+    pipe = subprocess.PIPE
     with subprocess.Popen(
         command,
         cwd=folder,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdout=pipe,
+        stderr=pipe,
         encoding="utf-8",
         errors="replace",
     ) as process:
-        assert process.stdout
-        assert process.stderr
-        log = _Log(process.stderr)
         try:
-            count = 0
-            for count, frame in enumerate(_frames(process.stdout), 1):
-                if count > max_count:
-                    raise StageError(
-                        f"{movie}: has more than {max_count} frames; allow more by frames.max-count"
-                    )
-                yield frame
-            log.thread.join()
-            if process.wait() or log.errors or not count:
-                raise _refusal(movie, count, log.errors)
+            yield process
         finally:
             process.kill()
+
+
+def about(movie: Path) -> int | None:
+    """Return roughly how many frames a movie says it has, if it says so."""
+    options = [word for name, value in SAFELY.items() for word in (f"-{name}", value)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *options, "-i", _url(movie)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    told = done.stderr.decode("utf-8", "replace")
+    length, rate = LENGTH.search(told), RATE.search(told)
+    if not length or not rate:
+        return None
+    seconds = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3])
+    return round(seconds * float(rate[1])) or None
+
+
+def _url(movie: Path) -> str:
+    """Return a movie's name as ffmpeg takes it for a file's, even if it is `concat:a` or `-i`."""
+    return f"file:{movie.absolute()}"
 
 
 def _command(
@@ -83,9 +111,8 @@ def _command(
 ) -> Sequence[str]:
     """Return ffmpeg's command line: hashes of the frames to stdout, and the pictures."""
     source = ffmpeg.input(
-        f"file:{movie.absolute()}",  # a name like `concat:a` or `-i` stays a file's name
-        protocol_whitelist="file",
-        format_whitelist=FORMATS,
+        _url(movie),
+        **SAFELY,
         err_detect="explode",
         max_pixels=max_pixels,
     )
@@ -99,13 +126,13 @@ def _command(
     return command
 
 
-def _frames(stream: IO[str]) -> Iterator[Decoded]:
+def _frames(stream: Iterable[str] | None) -> Iterator[Decoded]:
     """Read ffmpeg's framehash output: `#`-lines with the time base and size, then a line a frame.
 
     The columns are stream, dts, pts, duration, size in bytes, hash (ffmpeg-formats, framehash).
     """
     base, width, height = Fraction(1), 0, 0
-    for line in stream:
+    for line in stream or ():
         if line.startswith("#tb 0:"):
             base = Fraction(line.split()[-1])
         elif line.startswith("#dimensions 0:"):
@@ -115,17 +142,23 @@ def _frames(stream: IO[str]) -> Iterator[Decoded]:
             yield Decoded(f"{float(int(columns[2]) * base):.6f}", width, height, columns[5])
 
 
-class _Log:
-    """What ffmpeg logs, read in a thread of its own so that ffmpeg never waits for us."""
+class _Errors:
+    """The errors that ffmpeg logs, read in a thread of its own so that ffmpeg never waits."""
 
-    def __init__(self, stream: Iterable[str]) -> None:
-        self.errors: list[str] = []
-        self.thread = Thread(target=self._read, args=(stream,), daemon=True)
-        self.thread.start()
+    def __init__(self, stream: Iterable[str] | None) -> None:
+        self._found: list[str] = []
+        self._thread = Thread(target=self._read, args=(stream or (),), daemon=True)
+        self._thread.start()
+
+    def all(self) -> list[str]:
+        """Return them once ffmpeg has ended."""
+        self._thread.join()
+        return self._found
 
     def _read(self, stream: Iterable[str]) -> None:
-        found = (ERROR.match(line) for line in stream)
-        self.errors += (error[1] for error in found if error)
+        for line in stream:
+            if (error := ERROR.match(line)) and len(self._found) < ENOUGH:
+                self._found.append(error[1])
 
 
 def _refusal(movie: Path, count: int, errors: Sequence[str]) -> StageError:
@@ -141,7 +174,6 @@ def _refusal(movie: Path, count: int, errors: Sequence[str]) -> StageError:
         return StageError(
             f"{movie}: is not a movie, or damaged at its start ({words}); copy it again"
         )
-    return StageError(
-        f"{movie}: is damaged: ffmpeg gave up after {count} frames ({words}); copy it again, or "
-        "cut it with ffmpeg before it is annotated"
-    )
+    stated = about(movie)
+    of = f" of about {stated}" if stated and stated > count else ""
+    return StageError(f"{movie}: is damaged after {count}{of} frames ({words}); copy it again")

@@ -74,7 +74,7 @@ def extract(
         decoded = _decoded(source, settings, selection, folder)
         found = [
             frames.Frame(n, frames.name(n, extension, prefix), f.time, f.width, f.height, f.hash)
-            for n, f in enumerate(shown(decoded, source.name, "frames"))
+            for n, f in enumerate(shown(decoded, source.name, "frames", decoder.about(source)))
         ]
         if folder:
             _rename(folder, [frame for frame in found if frame.number in selection], source)

@@ -1,28 +1,28 @@
 """Progress of long work: a bar on a terminal, a line every five seconds otherwise."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
 
 T = TypeVar("T")
-SECONDS = 5.0
+SECONDS = 5
 
 
-def shown(things: Iterable[T], what: str, unit: str, total: int | None = None) -> Iterator[T]:
-    """Go through things and show on stderr how far that is."""
-    terminal = sys.stderr.isatty()
-    with tqdm(
-        things,
-        desc=what,
-        unit=f" {unit}",
-        total=total,
-        file=sys.stderr,
-        dynamic_ncols=terminal,
-        mininterval=0.1 if terminal else SECONDS,
-        maxinterval=10 if terminal else SECONDS,
-        miniters=1 if not terminal else None,
-        delay=0.2 if terminal else SECONDS,
-    ) as bar:
-        yield from bar
+def shown(things: Iterable[T], what: str, unit: str, about: int | None = None) -> Iterator[T]:
+    """Go through things and show on stderr how far that is; about how many there are, if known."""
+    if sys.stderr.isatty():
+        yield from tqdm(things, what, about, unit=f" {unit}", dynamic_ncols=True, leave=False)
+    else:
+        yield from _lines(things, what, unit, f" of about {about}" if about else "")
+
+
+def _lines(things: Iterable[T], what: str, unit: str, of: str) -> Iterator[T]:
+    said = time.monotonic()
+    for count, thing in enumerate(things, 1):
+        yield thing
+        if time.monotonic() - said >= SECONDS:
+            said = time.monotonic()
+            print(f"{what}: {count}{of} {unit}", file=sys.stderr, flush=True)
