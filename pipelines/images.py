@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import re
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -39,6 +40,8 @@ PASSED_ON = (
 
 def ensure() -> None:
     """Write images.yaml and build the images that the engine lacks."""
+    for path in _untracked():
+        print(f"warning: {path}: is not under git, so in no image; git add it", file=sys.stderr)
     wanted = references()
     if write(wanted):
         print(f"{REFERENCES}: written; commit it")
@@ -81,6 +84,14 @@ def files(name: str) -> list[Path]:
     """Return the files of an image's folder that are under git."""
     listed = commands.output("git", "ls-files", "-z", "--", str(FOLDER / name))
     return sorted(path for path in map(Path, listed.split("\0")[:-1]) if path.exists())
+
+
+def _untracked() -> list[str]:
+    """Return files in the images' folders that git neither has nor ignores."""
+    listed = commands.output(
+        "git", "ls-files", "-z", "--others", "--exclude-standard", "--", str(FOLDER)
+    )
+    return listed.split("\0")[:-1]
 
 
 def write(wanted: dict[str, str]) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from annotations import dataset
 from annotations.model import Annotation
-from stage import cli, outputs, sources
+from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.progress import shown
 
@@ -44,9 +44,7 @@ def merge(
 ) -> None:
     """Merge the datasets in folders into destination."""
     named = names(folders)
-    finals = {n: destination / n for n in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
-    outputs.replaceable(finals["Annotations"], {".xml"}, folders)
-    outputs.replaceable(finals["ImageSets"], {".txt"}, folders)
+    finals = _finals(destination, folders, metrics)
     pictures = None if images == "none" else _pictures_folder(destination, folders)
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
         numbers, lines = dataset.Metrics(), list[Merged]()
@@ -74,14 +72,14 @@ def link(folders: Sequence[Path], destination: Path) -> None:
             raise StageError(f"{destination / 'merge.csv'}: {text}")
     with outputs.whole(pictures) as aside:
         place(shown(lines, "link", "pictures"), named, pictures, aside[pictures], PLACE["link"])
-    print(f"{pictures}: {len(lines)} pictures")
+    cli.say(f"{pictures}: {len(lines)} pictures")
 
 
 def names(folders: Sequence[Path]) -> dict[str, Path]:
     """Return the datasets' folders by the datasets' names, which are the folders' own."""
     found: dict[str, Path] = {}
     for folder in folders:
-        name = sources.folder(folder).resolve().name
+        name = Path(os.path.abspath(sources.folder(folder))).name  # noqa: PTH100  # of the link
         if not NAME.fullmatch(name):
             text = "a dataset's name has letters and digits, with single `-` or `_` between them"
             raise StageError(f"{folder}: {text}; rename the folder")
@@ -89,6 +87,20 @@ def names(folders: Sequence[Path]) -> dict[str, Path]:
             raise StageError(f"{folder}: is the second dataset called {name}; rename one")
         found[name] = folder
     return found
+
+
+def _finals(destination: Path, folders: Iterable[Path], metrics: Path | None) -> dict[str, Path]:
+    """Return the outputs by name, if what is there may be replaced."""
+    for folder in folders:
+        if destination.resolve().is_relative_to(folder.resolve()):
+            raise StageError(f"{destination}: is the dataset {folder}; give another destination")
+    finals = {n: destination / n for n in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
+    outputs.replaceable(finals["Annotations"], (".xml",), folders)
+    outputs.replaceable(finals["ImageSets"], (".txt",), folders)
+    outputs.replaceable_file(finals["labelmap.txt"], ".txt")
+    outputs.replaceable_file(finals["merge.csv"], ".csv")
+    outputs.replaceable_file(metrics, ".json")
+    return finals
 
 
 def _merged(
@@ -109,12 +121,17 @@ def _labels(folders: Iterable[Path], numbers: dataset.Metrics) -> list[str]:
     maps = (folder / "labelmap.txt" for folder in folders)
     declared = {label for path in maps if path.exists() for label in dataset.read_labelmap(path)}
     numbers.labels.update(dict.fromkeys(declared, 0))
-    return sorted(declared | set(numbers.labels))
+    for label in numbers.labels:
+        if not dataset.is_label(label):
+            raise StageError(f"{label!r}: cannot be a label; prepare its dataset again without it")
+    return sorted(numbers.labels)
 
 
 def _pictures_folder(destination: Path, folders: Iterable[Path]) -> Path:
     """Return where the pictures go, if what is there may be replaced."""
-    return outputs.replaceable(destination / "JPEGImages", sources.PICTURES, folders, links=True)
+    folder = destination / "JPEGImages"
+    outputs.replaceable(folder, sources.PICTURES, folders, links=True)
+    return folder
 
 
 def place(
@@ -160,14 +177,14 @@ def _write(lines: Iterable[Merged], path: Path) -> None:
 
 def read(path: Path) -> list[Merged]:
     """Read a merge.csv."""
-    with sources.file(path).open(encoding="utf-8", newline="") as file:
-        try:
-            lines = [Merged(**line) for line in csv.DictReader(file)]
-        except TypeError:
-            raise StageError(f"{path}: is no merge.csv; merge again") from None
-    for line in lines:
-        if line.picture != f"{line.dataset}__{line.original}" or ".." in line.original.split("/"):
-            raise StageError(f"{path}: {line.picture} is no merged picture; merge again")
+    rows = list(csv.DictReader(sources.text(path).splitlines()))
+    header = [field.name for field in fields(Merged)]
+    lines = [Merged(**row) for row in rows if list(row) == header and None not in row.values()]
+    fine = (line.picture == f"{line.dataset}__{line.original}" for line in lines)
+    inside = (frames.inside(line.original) and NAME.fullmatch(line.dataset) for line in lines)
+    single = len({line.picture for line in lines}) == len(rows)
+    if not (single and all(fine) and all(inside)):
+        raise StageError(f"{path}: is no merge.csv; merge again")
     return lines
 
 

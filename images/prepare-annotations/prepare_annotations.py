@@ -4,20 +4,36 @@
       --source data/movie1/cvat-pascalvoc.zip --destination data/movie1/Annotations
       --export-imagesets --metrics data/movie1/metrics.json
 
-Reads 'PASCAL VOC 1.1' (zip) and 'CVAT for video 1.1' (zip or bare XML). The annotations are
-checked against ROOT/frames.csv, the frame index of video-to-frame, else against the pictures in
-ROOT/JPEGImages. Pictures without a valid object are left out unless keep-empty is set.
+Reads 'PASCAL VOC 1.1' (zip), 'CVAT for video 1.1' and 'CVAT for images 1.1' (zip or bare XML). The
+annotations are checked against ROOT/frames.csv, the frame index of video-to-frame, else against
+the pictures in ROOT/JPEGImages. Pictures without a valid object are left out unless keep-empty.
 """
 
-import re
+import argparse
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import rules
 from annotations import dataset, exports
+from annotations.cvat_xml import ANY, Choice
 from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
-from stage.parameters import load
+from stage.errors import StageError
+from stage.parameters import Parameters, load
 from stage.progress import shown
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An entry of the section `datasets` of params.yaml."""
+
+    source: str = ""
+    export: str = ""
+    cvat_task: int = 0
+    annotations: dict[str, Any] = field(default_factory=dict)
 
 
 def prepare(
@@ -29,17 +45,24 @@ def prepare(
     *,
     imagesets: bool = False,
     rewrite: bool = True,
+    choice: Choice = ANY,
 ) -> None:
     """Write the dataset: destination, and below root ImageSets and labelmap.txt if wanted."""
-    settings = read(parameters, root.resolve().name)
+    name = Path(os.path.abspath(root)).name  # noqa: PTH100  # a link keeps its own name
+    loaded = load(parameters)
+    settings, entry = read(loaded, name), loaded.section(Dataset, ("datasets", name))
     sieve = Sieve(settings, frames.of(root), rewrite)
     sources.file(source)
-    outputs.replaceable(destination, {".xml"}, [source, root])
+    inputs = [source, root, parameters, sieve.pictures.source]
     sets, labelmap = (root / "ImageSets", root / "labelmap.txt") if imagesets else (None, None)
-    if sets:
-        outputs.replaceable(sets, {".txt"}, [source, root])
+    outputs.replaceable(destination, (".xml",), inputs)
+    outputs.replaceable(sets, (".txt",), inputs)
+    outputs.replaceable_file(labelmap, ".txt")
+    outputs.replaceable_file(metrics, ".json")
+    if entry.cvat_task:
+        choice = replace(choice, expected=str(entry.cvat_task))
     with outputs.whole(destination, sets, labelmap, metrics) as aside:
-        kept = sieve.kept(exports.read(source, sieve.pictures), str(source))
+        kept = sieve.kept(exports.read(source, sieve.pictures, choice), str(source))
         written = list(dataset.write(shown(kept, source.name, "pictures"), aside[destination]))
         if sets and labelmap:
             dataset.write_imagesets(written, settings.valid_labels, aside[sets])
@@ -50,20 +73,31 @@ def prepare(
     print(sieve.metrics)
 
 
-def read(path: Path, name: str) -> Annotations:
-    """Return the section `annotations` of a parameter file with what the dataset overrides."""
-    parameters = load(path)
+def read(loaded: Parameters, name: str) -> Annotations:
+    """Return the section `annotations` of a parameter file with what a dataset overrides."""
     own = ("datasets", name, "annotations")
-    settings = parameters.section(Annotations, ("annotations",), own)
-    keys = ("annotations", "valid-labels")
-    if not settings.valid_labels:
-        raise parameters.error(keys, "is empty; name the labels to keep")
-    for label in settings.valid_labels:
-        if not re.fullmatch(r"[^.:/\\\s-][^:/\\]*", label) or not label.isprintable():
+    settings = loaded.section(Annotations, ("annotations",), own)
+
+    def error(key: str, text: str) -> StageError:
+        place = own if key in loaded.mapping(own) else ("annotations",)
+        return loaded.error((*place, key), text)
+
+    labels = settings.valid_labels
+    if not labels:
+        raise error("valid-labels", "is empty; name the labels to keep")
+    for label in labels:
+        if not dataset.is_label(label):
             text = "cannot be a label: it becomes a file's name and a line of labelmap.txt"
-            raise parameters.error(keys, f"{label!r} {text}")
-        if settings.valid_labels.count(label) > 1:
-            raise parameters.error(keys, f"{label!r} is in it twice; remove one")
+            raise error("valid-labels", f"{label!r} {text}")
+        if labels.count(label) > 1:
+            raise error("valid-labels", f"{label!r} is in it twice; remove one")
+    if len(settings.min_size) != 2 or min(settings.min_size) < 0:
+        raise error("min-size", "must be two numbers from 0: [width, height]")
+    if settings.rotated not in rules.ROTATED:
+        raise error("rotated", f"must be one of {', '.join(rules.ROTATED)}")
+    for shape in settings.shapes:
+        if shape not in rules.SHAPES:
+            raise error("shapes", f"{shape!r} is none of {', '.join(rules.SHAPES)}")
     return settings
 
 
@@ -74,25 +108,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--parameters", type=Path, required=True, metavar="FILE", help="params.yaml")
     add("--root", type=Path, required=True, metavar="FOLDER", help="the dataset, data/<dataset>")
     add("--source", type=Path, required=True, metavar="EXPORT", help="what CVAT exported")
-    add(
-        "--destination",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="for the annotations; it is replaced",
-    )
-    add(
-        "--export-imagesets", action="store_true", help="write ROOT/ImageSets and ROOT/labelmap.txt"
-    )
+    add("--destination", type=Path, required=True, metavar="FOLDER", help="is replaced, or made")
+    add("--export-imagesets", action="store_true", help="write ROOT/ImageSets, ROOT/labelmap.txt")
     add("--metrics", type=Path, metavar="FILE", help="for the numbers of what was kept and dropped")
-    add(
-        "--no-rewrite",
-        action="store_true",
-        help="keep the names in the export, and annotations whose picture is missing",
-    )
-    args = parser.parse_args(argv)
-    return cli.report(
-        prepare,
+    add("--task", default="", metavar="ID|NAME", help="of a project's export: the task to take")
+    add("--subset", default="", metavar="NAME", help="of a project's export: the subset to take")
+    add("--interpolate", action="store_true", help="complete an export that has keyframes only")
+    text = "keep the names in the export, and annotations whose picture is missing"
+    add("--no-rewrite", action="store_true", help=text)
+    return cli.report(run, parser.parse_args(argv))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do what the command line says."""
+    prepare(
         args.parameters,
         args.root,
         args.source,
@@ -100,4 +129,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.metrics,
         imagesets=args.export_imagesets,
         rewrite=not args.no_rewrite,
+        choice=Choice(args.task, args.subset, interpolate=args.interpolate),
     )

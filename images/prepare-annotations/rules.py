@@ -1,10 +1,13 @@
 """Which objects of an export go into the dataset, under which label, and what is counted."""
 
+import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from annotations.cvat_xml import BOXES
 from annotations.dataset import Metrics
 from annotations.model import Annotation, Object
 from stage import cli, frames
@@ -13,19 +16,31 @@ from stage.errors import StageError
 FIRST = 3
 """How many names a warning gives."""
 
+CVATS = re.compile(rf"{frames.PREFIX}[0-9]{{6,}}(\.\w+)?")
+"""What CVAT calls the frames of a movie."""
+
+SHAPES = tuple(shape for shape in BOXES if shape != "box")
+ROTATED = ("circumscribe", "drop")
+
 
 @dataclass(frozen=True)
 class Annotations:
     """The section `annotations` of params.yaml; a dataset may override it key by key.
 
-    valid-labels: the labels that are kept, after concatenation. concat-type-attribute: whether
-    the attribute `type` (or `Type`) is added to the label, Car + suv = Carsuv. keep-empty: whether
-    pictures without objects are kept, too.
+    The README's table says what each key means.
     """
 
     valid_labels: tuple[str, ...]
     concat_type_attribute: bool = False
+    concat_attribute: str = ""
+    rename_labels: dict[str, str] = field(default_factory=dict)
+    min_size: tuple[float, ...] = (0, 0)
     keep_empty: bool = False
+    drop_occluded: bool = False
+    drop_truncated: bool = False
+    rotated: str = "circumscribe"
+    shapes: tuple[str, ...] = ()
+    clip: bool = True
 
 
 @dataclass
@@ -49,11 +64,13 @@ class Sieve:
     def kept(self, annotations: Iterable[Annotation], where: str) -> Iterator[Annotation]:
         """Yield what is kept of the annotations of an export, at where, ordered by picture."""
         found = sorted(self._named(annotations, where), key=lambda a: a.picture)
-        for one, next_one in pairwise(found):
-            if one.picture == next_one.picture:
+        self._missing(found)
+        for one, other in pairwise(found):
+            if one.picture == other.picture:
                 raise StageError(f"{where}: has {one.picture} twice; export again")
         for annotation in found:
-            kept = replace(annotation, objects=tuple(self._objects(annotation)))
+            objects = sorted(self._objects(annotation), key=_order)
+            kept = replace(annotation, objects=tuple(objects))
             if kept.objects or self.settings.keep_empty:
                 self.metrics.count(kept)
                 yield kept
@@ -73,6 +90,11 @@ class Sieve:
         """Find the picture of each annotation; both must be of one size."""
         for annotation in annotations:
             frame = self.pictures.named(annotation.picture)
+            if frame is None and self.pictures.complete and CVATS.fullmatch(annotation.picture):
+                raise StageError(
+                    f"{where}: has {annotation.picture}, which is not in {self.pictures.source}; "
+                    "is it the export of another movie?"
+                )
             if frame is None and self.rewrite:
                 self.metrics.dropped["without picture"] += len(annotation.objects)
                 self.examples[f"not in {self.pictures.source}, left out"].append(annotation.picture)
@@ -81,30 +103,73 @@ class Sieve:
                 _same_size(annotation, frame, where)
             yield replace(annotation, picture=frame.name) if frame and self.rewrite else annotation
 
+    def _missing(self, found: Iterable[Annotation]) -> None:
+        """Count pictures that the export leaves out between its first and last: deleted frames."""
+        named = (self.pictures.named(annotation.picture) for annotation in found)
+        numbers = sorted(frame.number for frame in named if frame)
+        step = math.gcd(*(other - one for one, other in pairwise(numbers))) or 1
+        missing = set(range(numbers[0], numbers[-1], step)) - set(numbers) if numbers else set()
+        for number in sorted(missing):
+            if frame := self.pictures.numbered(number):
+                self.metrics.dropped["picture not in the export"] += 1
+                self.examples["not in the export, probably deleted in CVAT"].append(frame.name)
+
     def _objects(self, annotation: Annotation) -> Iterator[Object]:
         for each in annotation.objects:
             labelled = replace(each, label=self._label(each))
-            clipped = replace(labelled, box=each.box.clipped(annotation.width, annotation.height))
-            reason = self._reason(labelled, clipped)
+            reason = self._unwanted(labelled)
+            if not reason:
+                labelled, reason = self._boxed(labelled, annotation)
             if reason:
                 self.metrics.dropped[reason] += 1
+                if not reason.startswith("label "):
+                    self.examples[f"dropped, {reason}"].append(annotation.picture)
             else:
-                yield clipped
+                yield labelled
 
     def _label(self, each: Object) -> str:
-        kinds = dict(each.attributes)
-        kind = kinds.get("type", kinds.get("Type", ""))
-        return each.label + kind if self.settings.concat_type_attribute else each.label
+        """Return the label: attributes concatenated, then renamed."""
+        values, label = dict(each.attributes), each.label
+        if self.settings.concat_type_attribute:
+            label += values.get("type", values.get("Type", ""))
+        if self.settings.concat_attribute:
+            label += values.get(self.settings.concat_attribute, "")
+        return self.settings.rename_labels.get(label, label)
 
-    def _reason(self, each: Object, clipped: Object) -> str | None:
-        """Say why an object is dropped; None if it is kept."""
-        if each.label not in self.settings.valid_labels:
+    def _unwanted(self, each: Object) -> str | None:
+        """Say why an object is dropped for what it is; None if it is not."""
+        settings = self.settings
+        if each.label not in settings.valid_labels:
             return f"label {each.label}"
-        if each.shape != "box":
+        if each.shape != "box" and each.shape not in settings.shapes:
             return f"shape {each.shape}"
-        if each.box.empty:
-            return "box without area"
-        return "box outside the picture" if clipped.box.empty else None
+        if each.rotation and settings.rotated == "drop":
+            return "rotated"
+        if each.occluded and settings.drop_occluded:
+            return "occluded"
+        return "truncated" if each.truncated and settings.drop_truncated else None
+
+    def _boxed(self, each: Object, annotation: Annotation) -> tuple[Object, str | None]:
+        """Return the object with its upright box in the picture, or why that is none."""
+        box = each.box.circumscribed(each.rotation) if each.rotation else each.box
+        if box.rounded().empty:
+            return each, "box without area"
+        if annotation.width:
+            inside = box.clipped(annotation.width, annotation.height).rounded()
+            if inside.empty:
+                return each, "box outside the picture"
+            box = inside if self.settings.clip else box
+        box = box.rounded()
+        width, height = self.settings.min_size
+        if box.xmax - box.xmin < width or box.ymax - box.ymin < height:
+            return each, "box smaller than min-size"
+        return replace(each, box=box), None
+
+
+def _order(each: Object) -> tuple[object, ...]:
+    """Order objects by what they are, so that the order in the export changes nothing."""
+    box = each.box
+    return each.label, box.xmin, box.ymin, box.xmax, box.ymax, each.attributes, each.occluded
 
 
 def _same_size(annotation: Annotation, frame: frames.Frame, where: str) -> None:

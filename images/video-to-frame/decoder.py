@@ -32,8 +32,25 @@ EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demu
 ENOUGH = 100
 ERROR = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal)\] (.*)")
 
+STREAM = re.compile(r"^  Stream #", re.M)
 LENGTH = re.compile(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", re.M)
-RATE = re.compile(r"^  Stream .*: Video: .*, ([\d.]+) fps", re.M)
+CHROMA = re.compile(r", \w+\([^)]*\b(left|center|topleft|top|bottomleft|bottom)\)")
+RATE = re.compile(r", ([\d.]+) fps")
+TURNED = re.compile(r"^ +display ?matrix: rotation of (-?[\d.]+) degrees", re.M | re.I)
+"""How ffmpeg describes a movie; the rotation is counter-clockwise."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a movie says of itself.
+
+    count: about how many frames it has. turn: by how many degrees clockwise they are to be
+    turned: 0, 90, 180 or 270. chroma: where its chroma samples lie.
+    """
+
+    count: int | None
+    turn: int
+    chroma: str = "unknown"
 
 
 @dataclass(frozen=True)
@@ -48,12 +65,13 @@ class Decoded:
 
 def decode(
     movie: Path,
+    says: Stated,
     max_pixels: int,
     max_count: int,
     pictures: dict[str, Any] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Decoded]:
-    """Yield every frame of a movie, rotation applied, in the order in which they are shown.
+    """Yield every frame of a movie, its size as turned, in the order in which they are shown.
 
     pictures are ffmpeg's options for an output more, of files in folder. A picture of more than
     max_pixels, more than max_count frames, and damage of any kind raise StageError.
@@ -61,12 +79,12 @@ def decode(
     with _ffmpeg(_command(movie, max_pixels, max_count, pictures), folder) as process:
         errors = _Errors(process.stderr)
         count = 0
-        for count, frame in enumerate(_frames(process.stdout), 1):
+        for count, frame in enumerate(_frames(process.stdout, says.turn), 1):
             if count > max_count:
                 raise StageError(f"{movie}: has more than {max_count} frames; see frames.max-count")
             yield frame
         if process.wait() or errors.all() or not count:
-            raise _refusal(movie, count, errors.all())
+            raise _refusal(movie, count, says.count, errors.all())
 
 
 @contextmanager
@@ -88,17 +106,22 @@ def _ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.
             process.kill()
 
 
-def about(movie: Path) -> int | None:
-    """Return roughly how many frames a movie says it has, if it says so."""
+def stated(movie: Path) -> Stated:
+    """Return what a movie says of itself; a turn that is no quarter turn is refused."""
     options = [word for name, value in SAFELY.items() for word in (f"-{name}", value)]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", *options, "-i", _url(movie)]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "verbose", *options, "-i", _url(movie)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     told = done.stderr.decode("utf-8", "replace")
-    length, rate = LENGTH.search(told), RATE.search(told)
+    first = re.split(STREAM, told[told.find(": Video: ") :], maxsplit=1)[0]
+    length, rate, turned = LENGTH.search(told), RATE.search(first), TURNED.search(first)
+    turn = -float(turned[1]) % 360 if turned else 0
+    if turn % 90:
+        raise StageError(f"{movie}: is turned by {turn} degrees, not by quarters; turn it first")
+    chroma = placed[1] if (placed := CHROMA.search(first)) else "unknown"
     if not length or not rate:
-        return None
+        return Stated(None, int(turn), chroma)
     seconds = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3])
-    return round(seconds * float(rate[1])) or None
+    return Stated(round(seconds * float(rate[1])) or None, int(turn), chroma)
 
 
 def _url(movie: Path) -> str:
@@ -113,7 +136,9 @@ def _command(
     source = ffmpeg.input(
         _url(movie),
         **SAFELY,
+        noautorotate=None,  # it would turn before it converts colours; CVAT turns what it converted
         err_detect="explode",
+        apply_cropping="codec",  # not what the container would crop: nor does CVAT
         max_pixels=max_pixels,
     )
     options = {**EVERY_FRAME, "frames:v": max_count + 1}
@@ -126,7 +151,7 @@ def _command(
     return command
 
 
-def _frames(stream: Iterable[str] | None) -> Iterator[Decoded]:
+def _frames(stream: Iterable[str] | None, turn: int) -> Iterator[Decoded]:
     """Read ffmpeg's framehash output: `#`-lines with the time base and size, then a line a frame.
 
     The columns are stream, dts, pts, duration, size in bytes, hash (ffmpeg-formats, framehash).
@@ -137,6 +162,8 @@ def _frames(stream: Iterable[str] | None) -> Iterator[Decoded]:
             base = Fraction(line.split()[-1])
         elif line.startswith("#dimensions 0:"):
             width, height = map(int, line.split()[-1].split("x"))
+            if turn in (90, 270):
+                width, height = height, width
         elif not line.startswith("#"):
             columns = [column.strip() for column in line.split(",")]
             yield Decoded(f"{float(int(columns[2]) * base):.6f}", width, height, columns[5])
@@ -161,7 +188,7 @@ class _Errors:
                 self._found.append(error[1])
 
 
-def _refusal(movie: Path, count: int, errors: Sequence[str]) -> StageError:
+def _refusal(movie: Path, count: int, stated: int | None, errors: Sequence[str]) -> StageError:
     """Say in the user's words why a movie is refused, and in ffmpeg's what it found."""
     words = errors[0].strip() if errors else "no frame"
     if "max pixel count" in words:
@@ -174,6 +201,5 @@ def _refusal(movie: Path, count: int, errors: Sequence[str]) -> StageError:
         return StageError(
             f"{movie}: is not a movie, or damaged at its start ({words}); copy it again"
         )
-    stated = about(movie)
     of = f" of about {stated}" if stated and stated > count else ""
     return StageError(f"{movie}: is damaged after {count}{of} frames ({words}); copy it again")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from pathlib import Path
 
 from annotations import pascal_voc
 from annotations.model import Annotation
-from stage import sources
+from stage import frames, sources
+from stage.errors import StageError
 
 LABELMAP = "# label:color_rgb:parts:actions"
 BACKGROUND = "background:0,0,0::"
@@ -28,7 +30,8 @@ class Metrics:
         """Count an annotation that is kept."""
         self.pictures += 1
         self.objects += len(annotation.objects)
-        self.labels.update(each.label for each in annotation.objects)
+        for each in annotation.objects:
+            self.labels[each.label] += 1
 
     def write(self, path: Path) -> None:
         """Write them as JSON, keys sorted."""
@@ -60,8 +63,13 @@ def write(annotations: Iterable[Annotation], folder: Path) -> Iterator[Annotatio
 def read(folder: Path) -> Iterator[tuple[bytes, Annotation]]:
     """Yield the annotations below a folder that `write` made, with the files' bytes, by name."""
     for path in sorted(sources.folder(folder).rglob("*.xml")):
-        content = path.read_bytes()
-        yield content, pascal_voc.read(content, str(path))
+        content = sources.file(path).read_bytes()
+        annotation = pascal_voc.read(content, str(path))
+        own = path.relative_to(folder).as_posix().removesuffix(".xml")
+        if identifier(annotation) != own:
+            text = "prepare the dataset again"
+            raise StageError(f"{path}: is about {annotation.picture}, not {own}; {text}")
+        yield content, annotation
 
 
 def write_imagesets(annotations: Iterable[Annotation], labels: Iterable[str], folder: Path) -> None:
@@ -80,13 +88,19 @@ def write_imagesets(annotations: Iterable[Annotation], labels: Iterable[str], fo
 
 def write_labelmap(labels: Iterable[str], path: Path) -> None:
     """Write labelmap.txt as CVAT has it; a label's colour depends on its name alone."""
-    _write_lines(path, [LABELMAP, BACKGROUND, *(f"{each}:{colour(each)}::" for each in labels)])
+    coloured = (f"{each}:{colour(each)}::" for each in labels if each != "background")
+    _write_lines(path, [LABELMAP, BACKGROUND, *coloured])
 
 
 def read_labelmap(path: Path) -> list[str]:
     """Return the labels of a labelmap.txt, without the background."""
-    lines = sources.file(path).read_text("utf-8").splitlines()
+    lines = (line for line in sources.text(path).splitlines() if line.strip())
     return [line.split(":")[0] for line in lines if not line.startswith(("#", "background:"))]
+
+
+def is_label(label: str) -> bool:
+    """Tell whether a label can be kept: it becomes a file's name and a line of labelmap.txt."""
+    return bool(re.fullmatch(r"[^.:/\\\s-][^:/\\]*", label)) and label.isprintable()
 
 
 def colour(label: str) -> str:
@@ -95,14 +109,13 @@ def colour(label: str) -> str:
     >>> colour("Car") == colour("Car") != colour("Bicycle")
     True
     """
-    return ",".join(
-        str(64 + byte * 191 // 255) for byte in hashlib.sha256(label.encode()).digest()[:3]
-    )
+    digest = hashlib.sha256(label.encode()).digest()
+    return ",".join(str(64 + byte * 191 // 255) for byte in digest[:3])
 
 
 def identifier(annotation: Annotation) -> str:
-    """Return the picture's name without extension, by which VOC's files call it."""
-    return annotation.picture.rpartition(".")[0] or annotation.picture
+    """Return the name by which Pascal VOC calls a picture: without extension."""
+    return frames.identifier(annotation.picture)
 
 
 def _write_lines(path: Path, lines: Iterable[str]) -> None:

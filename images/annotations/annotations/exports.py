@@ -1,49 +1,125 @@
 """What CVAT exported: its format is told by what is in it, not by its name."""
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from annotations import cvat_video, pascal_voc, safe_xml
+from annotations import cvat_images, cvat_video, pascal_voc, safe_xml
+from annotations.cvat_xml import ANY, Choice
 from annotations.model import Annotation
 from stage import archive, frames
 from stage.errors import StageError
 
-ACCEPTED = "'PASCAL VOC 1.1' or 'CVAT for video 1.1'"
+ACCEPTED = "'PASCAL VOC 1.1', 'CVAT for video 1.1' or 'CVAT for images 1.1'"
+
+READERS = {"track": cvat_video.read, "image": cvat_images.read}
+"""What an <annotations> document has first -> the module that reads it."""
+
+OTHERS = {
+    r"(task|project)\.json": "a CVAT backup",
+    r"gt/gt\.txt": "'MOT 1.1'",
+    r"obj\.(names|data)": "'YOLO 1.1'",
+    r"data\.yaml": "'Ultralytics YOLO'",
+    r"annotations/(instances|person_keypoints|captions|labels|panoptic)_.*\.json": "'COCO 1.0'",
+    r"annotations/.*\.json": "'Datumaro 1.0'",
+}
+"""Names of files in a zip -> the format that they give away, which is none of ours."""
 
 
-def read(source: Path, pictures: frames.Pictures) -> Iterator[Annotation]:
+def read(source: Path, pictures: frames.Pictures, choice: Choice = ANY) -> Iterator[Annotation]:
     """Yield the annotations of an export, a zip or a bare XML file, named as the export does."""
     if not archive.is_zip(source):
         with source.open("rb") as file:
-            yield from _xml(file, str(source), pictures)
+            yield from _xml(file, str(source), pictures, choice)
         return
     with archive.opened(source) as opened:
         names = [name for name in opened.names if name.lower().endswith(".xml")]
         voc = [name for name in names if name.startswith("Annotations/")]
-        if "annotations.xml" in names and not voc:
-            content = opened.read("annotations.xml")
-            yield from _xml(BytesIO(content), f"{source}/annotations.xml", pictures)
-        elif voc and len(voc) == len(names):
-            for name in voc:
-                yield _voc(opened.read(name), f"{source}/{name}", name)
+        if names == ["annotations.xml"]:
+            content = BytesIO(opened.read(names[0]))
+            yield from _xml(content, f"{source}/{names[0]}", pictures, choice)
+        elif voc and voc == names:
+            yield from _voc(opened, voc, choice)
         else:
-            raise StageError(f"{source}: has no annotations of a known format; export {ACCEPTED}")
+            raise StageError(f"{source}: {_what(opened.names)}; export {ACCEPTED}")
 
 
-def _xml(stream: IO[bytes], where: str, pictures: frames.Pictures) -> Iterator[Annotation]:
+def _what(names: list[str]) -> str:
+    """Say what an archive is that has no annotations of ours."""
+    for pattern, what in OTHERS.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            return f"is {what}, which this does not read"
+    xmls = [name for name in names if name.lower().endswith(".xml")]
+    return f"has several {' and '.join(xmls[:2])}" if len(xmls) > 1 else "has no annotations inside"
+
+
+def _xml(
+    stream: IO[bytes], where: str, pictures: frames.Pictures, choice: Choice
+) -> Iterator[Annotation]:
+    kind = _kind(stream, where)
+    return READERS[kind](stream, where, pictures, choice)
+
+
+def _kind(stream: IO[bytes], where: str) -> str:
+    """Return what a CVAT document consists of, tracks or images; without either it is tracks."""
     root = safe_xml.root(stream, where)
-    if root.tag == "annotations":
-        return cvat_video.read(stream, where, pictures)
-    what = "is one picture's file" if root.tag == pascal_voc.ROOT else f"has the root <{root.tag}>"
-    raise StageError(f"{where}: {what}, not an export of CVAT; export {ACCEPTED}")
+    if root.tag != "annotations":
+        one = root.tag == pascal_voc.ROOT
+        what = "is one picture's file" if one else f"has the root <{root.tag}>, not <annotations>"
+        raise StageError(f"{where}: {what}, not an export of CVAT; export {ACCEPTED}")
+    mode = ""
+    for element, ended in safe_xml.elements(stream, where, ("meta", *READERS)):
+        if element.tag in READERS:
+            mode = str(element.tag)
+            break
+        if ended and element.findtext(".//mode") == "annotation":
+            mode = "image"
+    stream.seek(0)
+    return mode or "track"
 
 
-def _voc(content: bytes, where: str, name: str) -> Annotation:
-    """Read one file of a VOC export, which is named as the picture it describes."""
-    annotation = pascal_voc.read(content, where)
-    own = name.removeprefix("Annotations/").rpartition(".")[0]
-    if frames.stem(annotation.picture) != own.casefold():
-        raise StageError(f"{where}: is about {annotation.picture}; export again")
-    return annotation
+def _voc(opened: archive.Archive, names: list[str], choice: Choice) -> Iterator[Annotation]:
+    """Read a VOC export: one file a picture, named as the picture that it describes."""
+    wanted = _subset(opened, choice)
+    for name in names:
+        where, own = f"{opened.path}/{name}", name.removeprefix("Annotations/")[: -len(".xml")]
+        if wanted is None or own in wanted:
+            annotation = pascal_voc.read(opened.read(name), where)
+            if frames.stem(annotation.picture) != own.casefold():
+                raise StageError(f"{where}: is about {annotation.picture}; export again from CVAT")
+            yield annotation
+
+
+def _subset(opened: archive.Archive, choice: Choice) -> set[str] | None:
+    """Return the pictures of the chosen subset, or None if all are wanted.
+
+    In the export of a project, pictures of one name in several subsets have overwritten one
+    another (cvat-ai/cvat#4993).
+    """
+    if choice.task:
+        text = "'PASCAL VOC 1.1' does not say which task a picture is of"
+        raise StageError(f"{opened.path}: {text}; export the task alone, or leave --task out")
+    lists = {
+        found[1]: set(opened.read(name).decode("utf-8", "replace").splitlines())
+        for name in opened.names
+        if (found := re.fullmatch(r"ImageSets/Main/([^/]+)\.txt", name))
+    }
+    subsets = {name: ids for name, ids in lists.items() if not _per_label(name, lists)}
+    known: set[str] = set()
+    for name, ids in subsets.items():
+        if known & ids:
+            text = f"pictures of {name} and other subsets share names, one overwrote the other"
+            raise StageError(f"{opened.path}: {text}; export its tasks one by one")
+        known |= ids
+    if choice.subset and choice.subset not in subsets:
+        text = f"has no subset {choice.subset!r}; there are {', '.join(sorted(subsets))}"
+        raise StageError(f"{opened.path}: {text}")
+    return subsets[choice.subset] if choice.subset else None
+
+
+def _per_label(name: str, lists: dict[str, set[str]]) -> bool:
+    """Tell whether a list is of who has a label: <label>_<subset>, lines that end in 1 or -1."""
+    ends = all(line.endswith((" 1", " -1")) for line in lists[name])
+    return ends and any(name.endswith(f"_{other}") for other in lists if other != name)

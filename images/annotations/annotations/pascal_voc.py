@@ -16,12 +16,15 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from annotations.model import Annotation, Box, Object
-from annotations.safe_xml import at, box, document, text, whole
+from annotations.cvat_xml import sorted_attributes
+from annotations.model import Annotation, Object
+from annotations.safe_xml import at, box, document, label, number, text, whole
+from stage import frames
 from stage.errors import StageError
 
 ROOT = "annotation"
 EDGES = ("xmin", "ymin", "xmax", "ymax")
+UNSET = ("0", "", "false", "False")
 
 
 def read(content: bytes, where: str) -> Annotation:
@@ -29,36 +32,54 @@ def read(content: bytes, where: str) -> Annotation:
     root = document(content, where)
     if root.tag != ROOT:
         raise StageError(f"{at(root, where)}: <{ROOT}> is expected, found <{root.tag}>")
+    picture = text(root, "filename", where)
+    if not frames.inside(picture):
+        raise StageError(f"{at(root, where)}: {picture[:40]!r} is no picture's name; export again")
+    objects = tuple([_object(element, where) for element in root.iterchildren("object")])
     return Annotation(
-        picture=text(root, "filename", where),
-        width=whole(text(root, "size/width", where), "width", root, where),
-        height=whole(text(root, "size/height", where), "height", root, where),
-        objects=tuple(_object(element, where) for element in root.iterfind("object")),
+        picture,
+        whole(text(root, "size/width", where), "width", root, where),
+        whole(text(root, "size/height", where), "height", root, where),
+        objects,
     )
 
 
 def _object(element: etree._Element, where: str) -> Object:
+    """Read an <object>; going through its children once is what makes reading fast."""
+    texts: dict[str, str] = {}
+    edges: dict[str, str] = {}
+    pairs: list[tuple[str, str]] = []
+    for child in element:
+        if child.tag == "bndbox":
+            edges = {str(edge.tag): edge.text or "" for edge in child}
+        elif child.tag == "attributes":
+            pairs = [_pair(each, where) for each in child]
+        else:
+            texts[child.tag] = child.text or ""
+    lacking = ["name"] if not texts.get("name", "").strip() else []
+    lacking += [f"bndbox/{edge}" for edge in EDGES if not edges.get(edge)]
+    if lacking:
+        raise StageError(f"{at(element, where)}: <object> lacks <{lacking[0]}>; export again")
+    rotation = next((value for name, value in pairs if name == "rotation"), "0")
+    turned = number(rotation, "rotation", element, where)
+    attributes, flags = sorted_attributes(tuple(pairs), turned)
     return Object(
-        label=text(element, "name", where),
-        box=_box(element, where),
-        occluded=_flag(element, "occluded"),
-        truncated=_flag(element, "truncated"),
-        difficult=_flag(element, "difficult"),
-        pose=element.findtext("pose") or "",
-        attributes=tuple(
-            (text(each, "name", where), each.findtext("value") or "")
-            for each in element.iterfind("attributes/attribute")
-        ),
+        label=label(texts["name"], element, where),
+        box=box({edge: edges[edge] for edge in EDGES}, element, where),
+        rotation=turned,
+        occluded=texts.get("occluded", "0") not in UNSET,
+        truncated=texts.get("truncated", "0") not in UNSET or "truncated" in flags,
+        difficult=texts.get("difficult", "0") not in UNSET or "difficult" in flags,
+        pose=texts.get("pose", ""),
+        attributes=attributes,
     )
 
 
-def _flag(element: etree._Element, name: str) -> bool:
-    return (element.findtext(name) or "0").lower() not in ("0", "false")
-
-
-def _box(element: etree._Element, where: str) -> Box:
-    values = [text(element, f"bndbox/{edge}", where) for edge in EDGES]
-    return box(dict(zip(EDGES, values, strict=True)), element, where)
+def _pair(element: etree._Element, where: str) -> tuple[str, str]:
+    """Read an <attribute>, whose first two children are a name and a value."""
+    if len(element) != 2 or not element[0].text:
+        raise StageError(f"{at(element, where)}: <attribute> lacks <name> or <value>; export again")
+    return element[0].text, element[1].text or ""
 
 
 def write(annotation: Annotation) -> bytes:

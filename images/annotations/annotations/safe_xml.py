@@ -13,6 +13,9 @@ from stage.errors import StageError
 
 OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
 
+LONGEST = 200
+"""Characters of a label, which becomes a file's name."""
+
 NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,17})?", re.ASCII)
 """A number as exporters write it; float() alone would take nan, inf, 1_0 and Arabic digits."""
 
@@ -26,18 +29,27 @@ def document(content: bytes, where: str) -> etree._Element:
     return root
 
 
-def elements(stream: IO[bytes], where: str, *tags: str) -> Iterator[etree._Element]:
-    """Yield each element of the root's children with one of the tags, then forget it."""
+def elements(
+    stream: IO[bytes], where: str, tags: tuple[str, ...]
+) -> Iterator[tuple[etree._Element, bool]]:
+    """Yield each element with one of the tags, when it begins (False) and when it has ended (True).
+
+    When an element that is a child of the root, or of a <track>, has ended, it is forgotten after
+    it was yielded: so a document takes no more memory than one of its pictures or shapes.
+    """
+    options = {**OPTIONS, "events": ("start", "end"), "tag": tags}
     with _refusing(where):
-        for _, element in etree.iterparse(stream, events=("end",), tag=tags, **OPTIONS):
+        for event, element in etree.iterparse(stream, **options):
+            yield element, event == "end"
             parent = element.getparent()
-            if parent is None or parent.getparent() is not None:
-                continue
-            _no_doctype(element, where)
-            yield element
-            element.clear()
-            while element.getprevious() is not None:
-                del parent[0]
+            if event == "end" and parent is not None and (_tall(parent) or parent.tag == "track"):
+                element.clear()
+                while element.getprevious() is not None:
+                    del parent[0]
+
+
+def _tall(element: etree._Element) -> bool:
+    return element.getparent() is None
 
 
 def root(stream: IO[bytes], where: str) -> etree._Element:
@@ -65,6 +77,15 @@ def attribute(element: etree._Element, name: str, where: str) -> str:
     if found is None:
         raise StageError(f"{at(element, where)}: <{element.tag}> lacks {name}=; export again")
     return str(found)
+
+
+def label(value: str, element: etree._Element, where: str) -> str:
+    """Return a label that is one: neither empty nor something that acts as a path or on a log."""
+    if not value.strip() or len(value) > LONGEST or not value.isprintable():
+        raise StageError(f"{at(element, where)}: {value[:40]!r} is no label; rename it in CVAT")
+    if value[0] in "./\\-" or ".." in re.split(r"[/\\]", value):
+        raise StageError(f"{at(element, where)}: the label {value!r} is a path; rename it in CVAT")
+    return value
 
 
 def number(value: str, what: str, element: etree._Element, where: str) -> float:

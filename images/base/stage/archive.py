@@ -1,11 +1,12 @@
 """Zip files from outside: members are read by name, never extracted to a path the zip chooses."""
 
+import lzma
 import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from stage import sources
 from stage.errors import StageError
@@ -17,7 +18,7 @@ RATIO, RATIO_FROM = 200, 10 << 20
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError,
-    ValueError, OSError,
+    ValueError, OSError, lzma.LZMAError,
 )  # fmt: skip
 """What zipfile raises on a damaged, encrypted or otherwise unreadable file."""
 
@@ -34,6 +35,9 @@ class Archive:
             for info in self._listed()
             if not info.is_dir() and not _junk(info.filename)
         }
+        for name in self._members:
+            if any(str(parent) in self._members for parent in PurePosixPath(name).parents):
+                raise self._error(name, "lies in what is a file, too")
 
     @property
     def names(self) -> list[str]:
@@ -61,9 +65,10 @@ class Archive:
             if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
                 raise self._error(info.filename, "is not a regular file")
             _check_name(self.path, info)
-            if info.filename.casefold() in seen:
+            name = info.filename.rstrip("/").casefold()
+            if name in seen:
                 raise self._error(info.filename, "is in it twice")
-            seen.add(info.filename.casefold())
+            seen.add(name)
             if info.header_offset < end:
                 raise self._error(info.filename, "overlaps another entry")
             end = info.header_offset + info.compress_size

@@ -44,6 +44,11 @@ def report(work: Callable[..., None], *args: object, **options: object) -> int:
     return 0
 
 
+def say(text: str) -> None:
+    """Say on stdout, in one line, what was done."""
+    print(printable(text))
+
+
 def refuse(text: str) -> int:
     """Say on stderr, in one line, why the work could not be done."""
     print(f"error: {printable(text)}", file=sys.stderr)

@@ -40,6 +40,9 @@ class Frame:
     hash: str = ""
 
 
+LONGEST = 240
+"""Bytes of a file's name, so that the dataset's can be put before it."""
+
 HEADER = tuple(field.name for field in fields(Frame))
 
 
@@ -62,21 +65,35 @@ def write(frames: Iterable[Frame], path: Path) -> None:
 
 def read(path: Path) -> list[Frame]:
     """Read a frame index; a StageError names the line that is not one."""
-    with sources.file(path).open(encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        if tuple(next(lines, ())) != HEADER:
-            raise StageError(f"{path}:1: is no frame index; make it with video-to-frame --index")
-        return [_frame(line, f"{path}:{lines.line_num}") for line in lines]
-
-
-def _frame(line: list[str], where: str) -> Frame:
+    lines = sources.text(path).splitlines()
     try:
-        number, name, time, width, height, digest = line
-        return Frame(int(number), name, time, int(width), int(height), digest)
-    except ValueError:
-        raise StageError(
-            f"{where}: is no line of a frame index; make it again with video-to-frame --index"
-        ) from None
+        rows = list(csv.reader(lines))
+    except csv.Error:
+        rows = [[]]
+    if tuple(rows[0]) != HEADER:
+        raise StageError(f"{path}:1: is no frame index; make it with video-to-frame --index")
+    return [_frame(row, f"{path}:{place}") for place, row in enumerate(rows[1:], 2)]
+
+
+def _frame(row: list[str], where: str) -> Frame:
+    if len(row) == len(HEADER):
+        number, name, time, width, height, digest = row
+        digits = all(re.fullmatch("[0-9]{1,9}", each, re.ASCII) for each in (number, width, height))
+        if digits and inside(name):
+            return Frame(int(number), name, time, int(width), int(height), digest)
+    text = "is no line of a frame index; make it again with video-to-frame --index"
+    raise StageError(f"{where}: {text}")
+
+
+def inside(name: str) -> bool:
+    r"""Tell whether a name is one of a file below JPEGImages, and no option or hidden file.
+
+    >>> inside("sub/a b.png"), inside("../a.png"), inside("-rf"), inside("a\\b.png")
+    (True, False, False, False)
+    """
+    parts = name.split("/")
+    plain = all(part and part[0] not in ".-" and len(part.encode()) <= LONGEST for part in parts)
+    return plain and name.isprintable() and "\\" not in name
 
 
 class Pictures:
@@ -117,13 +134,22 @@ class Pictures:
         return self._stems.get(stem(name))
 
 
+def identifier(name: str) -> str:
+    """Return a picture's name without extension, by which Pascal VOC calls it.
+
+    >>> identifier("sub.d/Frame.v2.PNG"), identifier("sub.d/frame_000001")
+    ('sub.d/Frame.v2', 'sub.d/frame_000001')
+    """
+    return name.rpartition(".")[0] if name.lower().endswith(sources.PICTURES) else name
+
+
 def stem(name: str) -> str:
     """Return a picture's name as it is compared: no extension, no case.
 
     >>> stem("sub/Frame_000001.PNG") == stem("sub/frame_000001")
     True
     """
-    return re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name).casefold()
+    return identifier(name).casefold()
 
 
 def of(root: Path) -> Pictures:
@@ -141,7 +167,8 @@ def of(root: Path) -> Pictures:
 
 def _listed(folder: Path) -> Iterator[Frame]:
     """Yield the pictures of a folder, numbered as CVAT named them, else as sorted."""
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    numbers = [re.fullmatch(r".*?([0-9]{6,})\.[A-Za-z]+", n) for n in names]
-    for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
-        yield Frame(int(number[1]) if number and all(numbers) else place, name)
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in sources.PICTURES)
+    names = sorted(path.relative_to(folder).as_posix() for path in files if path.is_file())
+    found = [re.fullmatch(rf"{PREFIX}([0-9]{{6,9}})\.\w+", name, re.ASCII) for name in names]
+    for place, (name, frame) in enumerate(zip(names, found, strict=True)):
+        yield Frame(int(frame[1]) if frame and all(found) else place, name)

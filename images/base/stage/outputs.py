@@ -3,8 +3,9 @@
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stage.errors import StageError
@@ -19,22 +20,55 @@ def whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
     None among finals, an output that was not asked for, is passed over.
     """
     with ExitStack() as stack:
-        asides = {f: stack.enter_context(_aside(f)) / f.name for f in finals if f is not None}
+        folders = {f: stack.enter_context(_aside(f)) for f in finals if f is not None}
+        asides = {final: folder / "new" / final.name for final, folder in folders.items()}
         yield asides
+        for aside in asides.values():
+            aside.lstat()  # what was not made must not cost what is there
+        with _undisturbed():
+            _replace(asides, {final: folder / "old" for final, folder in folders.items()})
+
+
+def _replace(asides: dict[Path, Path], olds: dict[Path, Path]) -> None:
+    """Rename every aside to its final path; if one fails, all that was there is put back."""
+    try:
         for final, aside in asides.items():
-            if final.is_dir():  # rename() replaces files, but no folder that holds something
-                final.rename(aside.with_name("old"))
+            if os.path.lexists(final):
+                final.rename(olds[final])
             aside.rename(final)
+    except OSError:
+        for final, aside in asides.items():
+            if os.path.lexists(final) and not os.path.lexists(aside):
+                final.rename(aside)
+            if os.path.lexists(olds[final]):
+                olds[final].rename(final)
+        raise
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let no Ctrl-C and no `docker stop` come between."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def replaceable(
-    final: Path, suffixes: Collection[str], inputs: Iterable[Path] = (), *, links: bool = False
-) -> Path:
-    """Return final if a stage may replace it: absent, or a folder of files with such suffixes.
+    final: Path | None,
+    suffixes: Collection[str],
+    inputs: Iterable[Path] = (),
+    *,
+    links: bool = False,
+) -> None:
+    """Refuse unless a stage may replace final: absent, or a folder of files with such suffixes.
 
     Suffixes are lower case; links tells whether links are such files, too. A folder that holds
     anything else, or one of the inputs, was not made by this stage, so it is not its to empty.
     """
+    if final is None:
+        return
     if final.name in ("", "..") or final.is_symlink() or (final.exists() and not final.is_dir()):
         raise StageError(f"{final}: is no plain folder that can be replaced; give another one")
     strange = [path for path in inputs if path.resolve().is_relative_to(final.resolve())]
@@ -46,7 +80,14 @@ def replaceable(
                 f"{path}: was not made by this command, so {final} is not replaced; "
                 "give another destination, or move that file away"
             )
-    return final
+
+
+def replaceable_file(final: Path | None, suffix: str) -> None:
+    """Refuse unless a stage may replace final: absent, or a file with such a suffix."""
+    if final is None or not os.path.lexists(final):
+        return
+    if final.is_symlink() or not final.is_file() or final.suffix.lower() != suffix:
+        raise StageError(f"{final}: is there and no {suffix} file; give another path")
 
 
 @contextmanager
@@ -56,26 +97,30 @@ def _aside(final: Path) -> Iterator[Path]:
     A left-over of a killed run has the same name, so it is found and removed.
     """
     aside = final.with_name(f".partial-{final.name}")
+    parents = [parent for parent in final.parents if not parent.exists()]
     aside.mkdir(parents=True, exist_ok=True)
     handle = os.open(aside, os.O_RDONLY | os.O_NOFOLLOW)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(handle)
-        raise StageError(
-            f"{final}: another run is writing it; wait for it, or stop its container"
-        ) from None
+        text = "another run is writing it; wait for it, or stop its container"
+        raise StageError(f"{final}: {text}") from None
     try:
         _empty(aside)
+        (aside / "new").mkdir()
         yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         os.close(handle)
+        with suppress(OSError):  # they stay when something is in them
+            for parent in parents:
+                parent.rmdir()
 
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
+        if path.is_symlink() or not path.is_dir():
             path.unlink()
+        else:
+            shutil.rmtree(path)

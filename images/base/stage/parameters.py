@@ -35,7 +35,7 @@ class Parameters:
         for place in places:
             values |= self._fields(kind, place)
         for field in fields(kind):  # type: ignore[arg-type]  # any dataclass
-            if field.name not in values and field.default is MISSING:
+            if field.name not in values and field.default is field.default_factory is MISSING:
                 raise self.error((*places[0], _key(field.name)), "is missing")
         return kind(**values)
 
@@ -48,7 +48,7 @@ class Parameters:
 
     def _fields(self, kind: type, place: Keys) -> dict[str, Any]:
         hints = {_key(name): hint for name, hint in get_type_hints(kind).items()}
-        values = self._mapping(place)
+        values = self.mapping(place)
         for key in values.keys() - hints.keys():
             known = ", ".join(sorted(hints))
             raise self.error((*place, key), f"is no parameter; there are {known}")
@@ -57,7 +57,8 @@ class Parameters:
             for key, value in values.items()
         }
 
-    def _mapping(self, place: Keys) -> dict[str, Any]:
+    def mapping(self, place: Keys) -> dict[str, Any]:
+        """Return the mapping at place; empty if there is none."""
         value: Any = self.values
         for depth, key in enumerate(place, 1):
             value = value.get(key, {})
@@ -70,10 +71,16 @@ class Parameters:
             if not isinstance(value, list):
                 raise self.error(keys, f"must be a list, `- ` lines, not {value!r}")
             return tuple(self._typed(get_args(kind)[0], each, keys) for each in value)
-        if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
+        if get_origin(kind) is dict:
+            inner = get_args(kind)[1]
+            return {k: self._typed(inner, v, (*keys, k)) for k, v in self.mapping(keys).items()}
+        if kind is Any:
+            return value
+        number = kind is float and isinstance(value, int)
+        if (isinstance(value, kind) or number) and isinstance(value, bool) == (kind is bool):
             return value
         quotes = "; put it in quotes" if kind is str and not isinstance(value, list | dict) else ""
-        raise self.error(keys, f"must be {WORDS.get(kind, 'a mapping')}, not {value!r}{quotes}")
+        raise self.error(keys, f"must be {WORDS[kind]}, not {value!r}{quotes}")
 
 
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
@@ -93,10 +100,8 @@ def load(path: Path) -> Parameters:
         raise StageError(f"{path}: is larger than {LIMIT} bytes, so it is no parameter file")
     lines: dict[Keys, int] = {}
     try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=_Loader)
+        node = yaml.compose(sources.text(path), Loader=_Loader)
         values = _plain(node, (), lines, path)
-    except UnicodeDecodeError:
-        raise StageError(f"{path}: is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StageError(f"{path}:{line}: is no plain YAML: {error.problem}") from None
@@ -139,5 +144,9 @@ def _plain(node: yaml.Node | None, place: Keys, lines: dict[Keys, int], path: Pa
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*place, str(n)), lines, path) for n, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
-        return _Loader("").construct_object(node)
+        try:
+            return _Loader("").construct_object(node)
+        except (ValueError, KeyError):  # !!int abc
+            text = f"{node.value[:40]!r} is no value; put it in quotes"
+            raise yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark) from None
     return None

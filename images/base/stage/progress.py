@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from stage.errors import printable
+
 T = TypeVar("T")
 SECONDS = 5
 
@@ -25,4 +27,4 @@ def _lines(things: Iterable[T], what: str, unit: str, of: str) -> Iterator[T]:
         yield thing
         if time.monotonic() - said >= SECONDS:
             said = time.monotonic()
-            print(f"{what}: {count}{of} {unit}", file=sys.stderr, flush=True)
+            print(printable(f"{what}: {count}{of} {unit}"), file=sys.stderr, flush=True)

@@ -1,14 +1,24 @@
 """Inputs that must be there, and the commonest reason why they are not: the mount."""
 
 import os
+import re
 from pathlib import Path
 
 from stage.errors import StageError
 
 MOUNTS = Path("/proc/self/mountinfo")
-OURS = ("/proc", "/sys", "/dev", "/tmp", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf")  # noqa: S108
+OURS = {"/", "/proc", "/sys", "/dev", "/tmp"} | {  # noqa: S108
+    *(
+        "/etc/hosts",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+        "/sbin/docker-init",
+        "/usr/sbin/docker-init",
+    )
+}
 """Where a container has mounts that nobody asked for."""
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+
+PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm")
 """What the names of pictures end with, in lower case."""
 
 LFS = b"version https://git-lfs.github.com/spec/"
@@ -29,6 +39,14 @@ def file(path: Path) -> Path:
     return path
 
 
+def text(path: Path) -> str:
+    """Return the content of a text file, which must be UTF-8."""
+    try:
+        return file(path).read_text("utf-8")
+    except UnicodeDecodeError:
+        raise StageError(f"{path}: is not UTF-8 text; make or download it again") from None
+
+
 def folder(path: Path) -> Path:
     """Return path, an existing folder; otherwise a StageError says why not."""
     _there(path)
@@ -38,6 +56,8 @@ def folder(path: Path) -> Path:
 
 
 def _there(path: Path) -> None:
+    if not str(path).isascii() and any("\ud800" <= c <= "\udfff" for c in str(path)):
+        raise StageError(f"{path}: its name is not UTF-8; rename it")
     if not os.path.lexists(path):
         raise StageError(f"{path}: no such file or folder{_hint(path)}")
     if path.is_symlink() and not path.exists():
@@ -60,7 +80,6 @@ def _hint(path: Path) -> str:
 
 def mounted() -> list[str]:
     """Return the paths that the caller of this container mounted, as seen inside."""
-    points = (line.split()[4] for line in MOUNTS.read_text("utf-8").splitlines())
-    plain = (p.encode("latin-1", "replace").decode("unicode_escape") for p in points)  # \040
-    wanted = (p.encode("latin-1").decode("utf-8", "replace") for p in plain)
-    return sorted({p for p in wanted if p != "/" and not p.startswith(OURS)})
+    points = {line.split()[4] for line in MOUNTS.read_text("utf-8", "replace").splitlines()}
+    paths = {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), p) for p in points}
+    return sorted(p for p in paths - OURS if not p.startswith(("/proc/", "/sys/", "/dev/")))

@@ -1,0 +1,76 @@
+"""Frames between keyframes, for exports that leave them out.
+
+CVAT's rule (cvat-ai/cvat, cvat/apps/dataset_manager/annotation.py, TrackManager): the edges of a
+box move linearly, its rotation goes the shorter way round, everything else is the left keyframe's.
+From a keyframe that is outside nothing is seen; after the last one, it stays to the last frame.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from itertools import pairwise
+
+from annotations.cvat_xml import sorted_attributes
+from annotations.model import Box, Object
+from stage.errors import StageError
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A shape of a track: at which frame, whether it is in the picture there, and its line."""
+
+    number: int
+    visible: bool
+    thing: Object
+    line: object = None
+
+
+def gap(track: Sequence[Seen], step: int) -> tuple[Seen, Seen] | None:
+    """Return the first two neighbours between which a visible track leaves out frames."""
+    pairs = ((one, other) for one, other in pairwise(track) if one.visible)
+    return next(((a, b) for a, b in pairs if b.number - a.number > step), None)
+
+
+def completed(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
+    """Return a track with the frames between its keyframes, of those in numbers."""
+    for seen in track:
+        if seen.thing.shape != "box":
+            raise StageError(
+                f"{where}: has keyframes of a {seen.thing.shape}, only boxes are interpolated; "
+                "export 'CVAT for video 1.1' from CVAT, which writes every frame"
+            )
+    made: list[Seen] = []
+    for one, other in pairwise([*track, None]):
+        if one is None:
+            break
+        made.append(one)
+        end = numbers.stop if other is None else other.number
+        if one.visible:
+            made += _between(one, other, range(one.number, end, numbers.step)[1:])
+    return made
+
+
+def _between(one: Seen, other: Seen | None, numbers: range) -> Iterator[Seen]:
+    for number in numbers:
+        thing = one.thing
+        if other is not None:
+            share = (number - one.number) / (other.number - one.number)
+            thing = _moved(thing, other.thing, share)
+        yield Seen(number, True, _not_a_keyframe(thing))
+
+
+def _moved(one: Object, other: Object, share: float) -> Object:
+    edges = zip(astuple(one.box), astuple(other.box), strict=True)
+    turn = (other.rotation - one.rotation + 180) % 360 - 180
+    rotation = (one.rotation + turn * share) % 360
+    attributes, _ = sorted_attributes(one.attributes, round(rotation, 2))
+    return replace(
+        one,
+        box=Box(*(round(a + (b - a) * share, 2) for a, b in edges)),
+        rotation=rotation,
+        attributes=attributes,
+    )
+
+
+def _not_a_keyframe(thing: Object) -> Object:
+    attributes = (("keyframe", "false") if n == "keyframe" else (n, v) for n, v in thing.attributes)
+    return replace(thing, attributes=tuple(attributes))
