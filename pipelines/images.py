@@ -113,10 +113,11 @@ def build(name: str, wanted: dict[str, str]) -> None:
     arguments = {"REFERENCE": wanted[own], "ROOT_IMAGE": root.image(declared_root())}
     if parents:
         arguments["PARENT_IMAGE"] = wanted[parents[0]]
-    arguments |= {key: os.environ[key] for key in PASSED_ON if os.environ.get(key)}
-    words = [word for pair in arguments.items() for word in ("--build-arg", "=".join(pair))]
+    words = ["=".join(pair) for pair in arguments.items()]
+    words += [key for key in PASSED_ON if os.environ.get(key)]  # docker takes the values itself
+    options = [word for each in words for word in ("--build-arg", each)]
     commands.output(
-        *("docker", "build", "--network", "host", "--tag", wanted[name], *words, "-"),
+        *("docker", "build", "--network", "host", "--tag", wanted[name], *options, "-"),
         stdin=context(name),
         env={**os.environ, "DOCKER_BUILDKIT": "0"},  # the builder that every engine has
     )

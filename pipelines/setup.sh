@@ -15,7 +15,7 @@ fail() { say "error: $*"; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 engine_answers() { docker version >/dev/null 2>&1; }
 venv_works() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-ours() { [ -e "$run/pid" ] && kill -0 "$(cat "$run/pid")" 2>/dev/null; }
+ours() { [ -e "$run/pid" ] && [ "$(cat "/proc/$(cat "$run/pid")/comm" 2>/dev/null)" = dockerd ]; }
 have() { command -v "$@" >/dev/null && [ "$(command -v "$@" | wc -l)" = $# ]; }
 
 check() {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import docker
 import pytest
+
 from registries import PROJECT, Registry, copy_of_project
 
 CORPUS = Path(os.environ.get("REGISTRY_CORPUS", PROJECT.parent / "shared" / "corpus"))

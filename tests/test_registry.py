@@ -11,8 +11,9 @@ from xml.etree import ElementTree
 
 import docker
 import pytest
-import scene
 import yaml
+
+import scene
 from registries import Registry, picture
 
 CACHED = "merge-annotations-training merge-annotations-validation"

@@ -177,15 +177,23 @@ def _write(lines: Iterable[Merged], path: Path) -> None:
 
 def read(path: Path) -> list[Merged]:
     """Read a merge.csv."""
-    rows = list(csv.DictReader(sources.text(path).splitlines()))
-    header = [field.name for field in fields(Merged)]
-    lines = [Merged(**row) for row in rows if list(row) == header and None not in row.values()]
-    fine = (line.picture == f"{line.dataset}__{line.original}" for line in lines)
-    inside = (frames.inside(line.original) and NAME.fullmatch(line.dataset) for line in lines)
-    single = len({line.picture for line in lines}) == len(rows)
-    if not (single and all(fine) and all(inside)):
+    try:
+        header, *rows = csv.reader(sources.text(path).splitlines())
+        lines = [Merged(*row) for row in rows]
+    except (csv.Error, TypeError):
+        raise StageError(f"{path}: is no merge.csv; merge again") from None
+    single = len({line.picture for line in lines}) == len(lines)
+    if header != [field.name for field in fields(Merged)] or not (
+        single and all(map(_sound, lines))
+    ):
         raise StageError(f"{path}: is no merge.csv; merge again")
     return lines
+
+
+def _sound(line: Merged) -> bool:
+    """Tell whether a merged picture is called as it is to be, and leads into its dataset."""
+    fine = line.picture == f"{line.dataset}__{line.original}" and frames.inside(line.original)
+    return fine and bool(NAME.fullmatch(line.dataset))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

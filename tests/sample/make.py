@@ -24,6 +24,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import imageio_ffmpeg
 import numpy as np
+
 import scene
 from scene import Box, Movie, Sight
 

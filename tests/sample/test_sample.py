@@ -12,9 +12,10 @@ from pathlib import Path
 
 import av
 import imageio_ffmpeg
-import make
 import numpy as np
 import pytest
+
+import make
 import scene
 from scene import Box, Movie, Picture
 

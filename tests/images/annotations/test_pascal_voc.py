@@ -1,0 +1,103 @@
+"""Reading and writing Pascal VOC files."""
+
+from xml.etree import ElementTree
+
+import pytest
+
+from annotations import pascal_voc
+from annotations.model import Annotation, Box, Object
+from stage.errors import StageError
+
+FULL = Annotation(
+    "sub/été 車.PNG",
+    640,
+    480,
+    (
+        Object(
+            '<Car & "van">',
+            Box(0, 0.5, 102.02, 480),
+            occluded=True,
+            pose="Left",
+            rotation=30.0,
+            attributes=(("note", ""), ("rotation", "30"), ("type", "suv & <x>")),
+        ),
+        Object("Bicycle", Box(1, 2, 3, 4), truncated=True, difficult=True),
+    ),
+)
+
+FROM_CVAT = """\
+<annotation>
+  <folder>frame</folder>
+  <filename>frame_000007.PNG</filename>
+  <source><database>Unknown</database></source>
+  <size><width>64</width><height>48</height><depth></depth></size>
+  <segmented>0</segmented>
+  <object>
+    <name>Car</name>
+    <occluded>{occluded}</occluded>
+    <bndbox><xmin>102.02000000000001</xmin><ymin>-3.5</ymin><xmax>700</xmax><ymax>9</ymax></bndbox>
+  </object>
+</annotation>
+"""
+
+
+def test_a_file_is_read_as_it_was_written() -> None:
+    assert pascal_voc.read(pascal_voc.write(FULL), "a.xml") == FULL
+
+
+def test_any_reader_of_xml_finds_it_where_the_devkit_has_it() -> None:
+    root = ElementTree.fromstring(pascal_voc.write(FULL))
+
+    assert root.tag == "annotation"
+    assert [root.findtext(f"size/{side}") for side in ("width", "height", "depth")] == [
+        "640",
+        "480",
+        "3",
+    ]
+    assert [each.findtext("name") for each in root.findall("object")] == [
+        '<Car & "van">',
+        "Bicycle",
+    ]
+    assert [root.findtext(f"object[2]/bndbox/{edge}") for edge in pascal_voc.EDGES] == list("1234")
+
+
+def test_edges_have_two_decimals_at_most() -> None:
+    written = pascal_voc.write(Annotation("a.PNG", 9, 9, (Object("Car", Box(1 / 3, 0, 2 / 3, 1)),)))
+
+    assert b"<xmin>0.33</xmin>" in written
+    assert b"<xmax>0.67</xmax>" in written
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("0", False), ("1", True), ("False", False), ("True", True), ("", False)]
+)
+def test_an_old_file_of_cvat_is_read(written: str, read: bool) -> None:
+    found = pascal_voc.read(FROM_CVAT.format(occluded=written).encode(), "a.xml")
+
+    assert found == Annotation(
+        "frame_000007.PNG",
+        64,
+        48,
+        (Object("Car", Box(102.02000000000001, -3.5, 700, 9), occluded=read),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<filename>frame_000007.PNG</filename>", "", ":1: <annotation> lacks <filename>"),
+        ("<width>64</width>", "<width>6.4e1</width>", ":1: width is '6.4e1', no whole number"),
+        ("<name>Car</name>", "<name> </name>", ":7: <object> lacks <name>"),
+        ("<xmax>700</xmax>", "", ":7: <object> lacks <bndbox/xmax>"),
+        ("<xmax>700</xmax>", "<xmax>7_0</xmax>", ":7: xmax is '7_0', which is no number"),
+        ("<xmax>700</xmax>", "<xmax>12345678</xmax>", ":7: xmax is '12345678', which is no"),
+        ("<xmax>700</xmax>", "<xmax>7</xmax>", ":7: the box is inside out"),
+        ("</annotation>", "", ": is no XML"),
+        ("annotation>", "annotations>", ":1: <annotation> is expected, found <annotations>"),
+    ],
+)
+def test_what_is_not_right_is_named_by_line(old: str, new: str, said: str) -> None:
+    with pytest.raises(StageError) as raised:
+        pascal_voc.read(FROM_CVAT.replace(old, new).encode(), "a.xml")
+
+    assert said in str(raised.value)

@@ -1,0 +1,157 @@
+"""Movies that are none, or that are after something: refused, with nothing read, sent or changed.
+
+What is expected of each file stands in MANIFEST.md of the corpus.
+"""
+
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from registries import Registry
+from stage import frames
+
+ACCEPTED = {
+    "m00_good_10frames.mkv": 10,
+    "m09_full_100frames.mkv": 100,
+    "m21_timestamp_gap_10h.mkv": 2,
+    "m22_20000_frames.mkv": 20_000,
+    "m31_two_video_streams.mkv": 10,
+    "m32_variable_rate.mkv": 4,
+    "m33_rotated.mp4": 10,
+    "m34_odd_size.mkv": 10,
+    "m35_mp4_named.mkv": 10,
+}
+"""Sound movies of the corpus, and how many frames they have."""
+
+REFUSED = {
+    "m01_zero_byte.mkv": "the file is empty",
+    "m02_text.mkv": "is not a movie",
+    "m03_random.mkv": "is not a movie",
+    "m04_truncated.mkv": "ended prematurely",
+    "m05_header_only.mkv": "ended prematurely",
+    "m06_bit_rot.mkv": "damaged",
+    "m07_html_404.mkv": "is not a movie",
+    "m08_git_lfs_pointer.mkv": "Git LFS pointer",
+    "m09_truncated_silent.mkv": "72 of about 100 frames",
+    "m10_hls_file.m3u8": "is not a movie",
+    "m10_hls_file.mkv": "is not a movie",
+    "m11_hls_http.m3u8": "is not a movie",
+    "m11_hls_http.mkv": "is not a movie",
+    "m12_hls_concat_exfil.mkv": "is not a movie",
+    "m13_ffconcat_sibling.mkv": "is not a movie",
+    "m14_ffconcat_absolute.mkv": "is not a movie",
+    "m15_sdp_network.mkv": "is not a movie",
+    "m16_dash_mpd.mkv": "is not a movie",
+    "m17_xspf_svg.mkv": "is not a movie",
+    "m20_pixel_bomb_8192.mkv": "frames.max-pixels",
+    "m30_audio_only.mkv": "no picture",
+    "m36_png_named.mkv": "is not a movie",
+}
+"""The others, and a word of the reason that is to be given."""
+
+CANARY = Path("/tmp/hostile-canary.txt")  # noqa: S108  # where the files of the corpus look for it
+SECRET = "CANARY-5f1c9e-do-not-leak"  # noqa: S105
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[socket.socket]:
+    """The address that the files of the corpus would call."""
+    with socket.create_server(("127.0.0.1", 18999), reuse_port=True) as server:
+        server.setblocking(False)
+        yield server
+    CANARY.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def trap(listener: socket.socket) -> Iterator[None]:
+    """A secret that must not be read and an address that must not be called."""
+    CANARY.write_text(SECRET, "utf-8")
+    yield
+    with pytest.raises(BlockingIOError):
+        listener.accept()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A dataset with pictures and an index of an earlier run."""
+    (tmp_path / "old/JPEGImages").mkdir(parents=True)
+    (tmp_path / "old/JPEGImages/frame_000007.PNG").write_bytes(b"an old picture")
+    (tmp_path / "old/frames.csv").write_text("an old index", "utf-8")
+    return tmp_path / "old"
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Everything below a folder, also hidden files."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_no_movie_of_the_corpus_is_left_out(corpus: Path) -> None:
+    assert {path.name for path in (corpus / "hostile/video").iterdir()} == {*ACCEPTED, *REFUSED}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_sound_movies_are_whole(name: str, corpus: Path, old: Path, run: Run) -> None:
+    source = corpus / "hostile/video" / name
+    outputs = ("--destination", old / "JPEGImages", "--index", old / "frames.csv")
+    step = 1 if ACCEPTED[name] < 1000 else 100
+    code, _, said = run("--source", source, *outputs, "--step", str(step))
+    found = frames.read(old / "frames.csv")
+
+    assert code == 0
+    assert all(line.startswith(f"{name}: ") for line in said.splitlines())  # progress
+    assert len(found) == ACCEPTED[name]
+    names = {path.name for path in (old / "JPEGImages").iterdir()}
+    assert names == {frame.name for frame in found[::step]}
+    assert {path.name for path in old.iterdir()} == {"JPEGImages", "frames.csv"}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.usefixtures("trap")
+def test_others_are_refused_and_change_nothing(
+    name: str, corpus: Path, old: Path, run: Run
+) -> None:
+    before, source = content(old), corpus / "hostile/video" / name
+    outputs = ("--destination", old / "JPEGImages", "--index", old / "frames.csv")
+    code, told, said = run("--source", source, *outputs)
+
+    assert (code, told) == (1, "")
+    assert said.startswith(f"error: {source}: ")
+    assert said.count("\n") == 1
+    assert said.removesuffix("\n").isprintable()
+    assert REFUSED[name] in said
+    assert SECRET not in said
+    assert content(old) == before
+    assert {path.name for path in old.iterdir()} == {"JPEGImages", "frames.csv"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["m06_bit_rot.mkv", "m10_hls_file.mkv", "m13_ffconcat_sibling.mkv", "m20_pixel_bomb_8192.mkv"],
+)
+def test_the_container_refuses_too(
+    name: str, engine: docker.DockerClient, corpus: Path, bare: Registry
+) -> None:
+    for path in (corpus / "hostile/video").glob("m*.mkv"):  # m13 names m00 beside it
+        shutil.copy(path, bare / "data")
+    (bare / "data/JPEGImages").mkdir()
+    (bare / "data/JPEGImages/frame_000007.PNG").write_bytes(b"an old picture")
+    before = content(bare / "data")
+    done = bare.run(
+        "video-to-frame",
+        f"--source data/{name} --destination data/JPEGImages",
+        check=False,
+        options="--memory 512m --memory-swap 512m",
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: data/{name}: ")
+    assert done.stderr.count("\n") == 1
+    assert REFUSED[name] in done.stderr
+    assert content(bare / "data") == before

@@ -1,0 +1,224 @@
+"""setup.sh on machines of all kinds, which are made of stubs on PATH."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from registries import PROJECT
+
+TOOLS = "cat dirname grep mkdir rm sed seq setsid sleep tail wc"
+"""What is the same on every machine."""
+
+STUBS = {
+    "id": "cat {0}/uid",
+    "python3": "[ -e {0}/venv ]",
+    "docker": "[ -e {0}/answers ]",
+    "pgrep": "[ -e {0}/runs ]",
+    "apt-get": "[ $1 = update ] || {{ cat {0}/stub >{0}/bin/iptables; touch {0}/bin/mmdebstrap; "
+    "chmod 755 {0}/bin/iptables {0}/bin/mmdebstrap; }}",
+    "dockerd": "[ -e {0}/dies ] && echo no room left && exit 1; echo $$ >{0}/pid; "
+    "trap 'rm {0}/answers; exit' TERM; touch {0}/answers; while :; do sleep 0.1; done",
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A folder with stubs, which write down when they are called."""
+
+    folder: Path
+
+    def setup(self, *words: str, **env: str) -> tuple[int, str]:
+        """Run setup.sh; return its exit code and what it said."""
+        done = subprocess.run(
+            ["/bin/bash", self.folder / "project/pipelines/setup.sh", *words],
+            env={"PATH": str(self.folder / "bin"), **env},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.stdout == ""
+        return done.returncode, done.stderr
+
+    def did(self) -> str:
+        """The calls, but for those that only look."""
+        lines = (self.folder / "calls").read_text().splitlines()
+        return " ".join(line for line in lines if line.startswith(("apt-get install", "dockerd")))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
+    """Make a machine: its user, and what it has: a venv, an engine that answers ..."""
+
+    def make(uid: int, has: str = "") -> Machine:
+        (tmp_path / "uid").write_text(str(uid))
+        (tmp_path / "calls").touch()
+        (tmp_path / "bin").mkdir()
+        for tool in (*TOOLS.split(), "touch", "chmod"):
+            (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+        for name, text in STUBS.items():
+            body = f'echo "{name} $*" >>{tmp_path}/calls\n{text.format(tmp_path)}\n'
+            (tmp_path / "bin" / name).write_text(f"#!/bin/bash\n{body}")
+            (tmp_path / "bin" / name).chmod(0o755)
+        (tmp_path / "stub").write_text("#!/bin/bash\n")
+        for thing in has.split():
+            (tmp_path / thing).touch(mode=0o755)
+        script = (PROJECT / "pipelines/setup.sh").read_text()
+        assert script.count("run=/run/data-registry") == 1  # else a test would end the real engine
+        (tmp_path / "project/pipelines").mkdir(parents=True)
+        (tmp_path / "project/pipelines/setup.sh").write_text(
+            script.replace("run=/run/data-registry", f"run={tmp_path}/run")
+        )
+        return Machine(tmp_path)
+
+    yield make
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    ("command", "has"),
+    [
+        ("check", ""),
+        ("check", "venv"),
+        ("check", "answers"),
+        ("engine", ""),
+        ("engine", "venv"),
+        ("venv requirements.txt", ""),
+        ("venv requirements.txt", "answers"),
+    ],
+)
+def test_who_is_not_root_is_told_once_what_to_install(
+    machine: Callable[..., Machine], command: str, has: str
+) -> None:
+    one = machine(1000, has)
+    code, said = one.setup(*command.split())
+
+    assert code == 1
+    assert said.count("error: ") == said.count("this machine lacks") == 1
+    assert ("apt-get install python3-venv" in said) is (has != "venv")
+    assert ("apt-get install docker.io" in said) is (has != "answers")
+    assert "run the same command as root" in said
+    assert one.did() == ""
+
+
+@pytest.mark.parametrize(("uid", "has"), [(0, ""), (1000, "venv answers")])
+def test_who_lacks_nothing_is_told_nothing(
+    machine: Callable[..., Machine], uid: int, has: str
+) -> None:
+    assert machine(uid, has).setup("check") == (0, "")
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+@pytest.mark.parametrize("env", [{}, {"DOCKER_HOST": "tcp://example.org:2375"}])
+def test_an_engine_that_answers_is_left_alone(
+    machine: Callable[..., Machine], uid: int, env: dict[str, str]
+) -> None:
+    one = machine(uid, "answers")
+
+    assert one.setup("engine", **env) == (0, "")
+    assert one.did() == ""
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_an_engine_elsewhere_that_is_dead_is_not_replaced(
+    machine: Callable[..., Machine], uid: int
+) -> None:
+    one = machine(uid, "venv")
+    code, said = one.setup("engine", DOCKER_HOST="tcp://example.org:2375")
+
+    assert code == 1
+    assert said.startswith(
+        "error: the Docker engine at DOCKER_HOST=tcp://example.org:2375 does not"
+    )
+    assert one.did() == ""
+
+
+INSTALL = "apt-get install -qq --yes --no-install-recommends docker.io iptables mmdebstrap "
+
+
+@pytest.mark.parametrize(
+    ("has", "did"), [("", INSTALL + "dockerd "), ("bin/iptables bin/mmdebstrap", "dockerd ")]
+)
+def test_root_gets_an_engine_and_ends_that_one(
+    machine: Callable[..., Machine], has: str, did: str
+) -> None:
+    one = machine(0, has)
+    started = one.setup("engine")
+    answered = (one.folder / "answers").exists()
+    again = one.setup("engine")
+    stopped = one.setup("stop")
+
+    assert one.did() == did
+    assert started[0] == 0
+    assert "starting the Docker engine" in started[1]
+    assert answered
+    assert again == (0, "")
+    assert stopped == (0, "the Docker engine is stopped\n")
+    assert not (one.folder / "answers").exists()
+    assert not (one.folder / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("has", "word"),
+    [
+        ("dies", "error: the Docker engine did not start: no room left"),
+        ("runs", "error: dockerd runs but does not answer"),
+    ],
+)
+def test_an_engine_that_does_not_start_is_an_error(
+    machine: Callable[..., Machine], has: str, word: str
+) -> None:
+    one = machine(0, f"bin/iptables bin/mmdebstrap {has}")
+    code, said = one.setup("engine")
+
+    assert code == 1
+    assert said.splitlines()[-1].startswith(word)
+    assert one.did() == ("dockerd " if has == "dies" else "")
+
+
+@pytest.mark.parametrize("has", ["", "answers"])
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_stop_says_when_there_is_nothing_to_stop(
+    machine: Callable[..., Machine], uid: int, has: str
+) -> None:
+    code, said = machine(uid, has).setup("stop")
+
+    assert code == 0
+    assert said.startswith("no Docker engine was started by")
+
+
+@pytest.mark.parametrize("other", ["sleep 60 >/dev/null 2>&1 & echo $!", "echo $$; exec sleep 0"])
+def test_stop_ends_no_process_that_is_not_its_engine(
+    machine: Callable[..., Machine], other: str
+) -> None:
+    """The engine has ended: its process id is another's by now, or that of a dead process."""
+    one = machine(0)
+    (one.folder / "run").mkdir()
+    with subprocess.Popen(["/bin/sh", "-c", other], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        pid = int(process.stdout.readline())
+        (one.folder / "run/pid").write_text(f"{pid}\n")
+        code, said = one.setup("stop")
+        lives = Path(f"/proc/{pid}").exists()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    assert lives
+    assert code == 0
+    assert said.startswith("no Docker engine was started by")
+
+
+@pytest.mark.parametrize("words", [[], ["start"], ["--help"]])
+def test_other_commands_are_explained(machine: Callable[..., Machine], words: list[str]) -> None:
+    code, said = machine(1000).setup(*words)
+
+    assert code == 2
+    assert all(f"setup.sh {command}" in said for command in ("check", "venv", "engine", "stop"))
