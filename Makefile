@@ -17,10 +17,10 @@ repro: images ## set up, reproduce the sample registry, show what came out
 	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
 
 test: .venv/test images ## run every test; needs a Docker engine
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope
 
 quick: .venv/test ## run the tests that need no engine
-	$(PYTHON) -m pytest -m 'not engine'
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope -m "not engine"
 
 lint: .venv/test ## look for mistakes without running anything
 	$(PYTHON) -m ruff check .

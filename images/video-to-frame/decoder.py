@@ -32,6 +32,7 @@ EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demu
 ENOUGH = 100
 ERROR = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal)\] (.*)")
 
+CHANGED = re.compile(r"\[info\] Reconfiguring filter graph .* changed to .*?, (\d+)x(\d+)")
 STREAM = re.compile(r"^  Stream #", re.M)
 LENGTH = re.compile(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", re.M)
 CHROMA = re.compile(r", \w+\([^)]*\b(left|center|topleft|top|bottomleft|bottom)\)")
@@ -77,14 +78,37 @@ def decode(
     max_pixels, more than max_count frames, and damage of any kind raise StageError.
     """
     with _ffmpeg(_command(movie, max_pixels, max_count, pictures), folder) as process:
-        errors = _Errors(process.stderr)
-        count = 0
+        log = _Log(process.stderr)
+        count, frame = 0, Decoded("", 0, 0, "")
         for count, frame in enumerate(_frames(process.stdout, says.turn), 1):
             if count > max_count:
                 raise StageError(f"{movie}: has more than {max_count} frames; see frames.max-count")
             yield frame
-        if process.wait() or errors.all() or not count:
-            raise _refusal(movie, count, says.count, errors.all())
+        if process.wait() or log.errors() or not count:
+            raise _refusal(movie, count, says.count, log.errors())
+        _steady(movie, frame, says, log.sizes(), pictures)
+
+
+def _steady(
+    movie: Path,
+    frame: Decoded,
+    says: Stated,
+    sizes: set[tuple[int, int]],
+    pictures: dict[str, Any] | None,
+) -> None:
+    """Refuse a stream that changes its size, or with a choice of frames, in any other way.
+
+    CVAT knows one size of a movie; and ffmpeg's filters begin to count anew at a change.
+    """
+    size = (frame.width, frame.height)
+    first = size[::-1] if says.turn in (90, 270) else size
+    if sizes - {first}:
+        width, height = min(sizes - {first})
+        text = f"changes its size from {first[0]}x{first[1]} to {width}x{height}"
+        raise StageError(f"{movie}: {text}; cut it there into two movies")
+    if sizes and pictures and "select=" in pictures["vf"]:
+        text = "changes its colours on the way, so frames cannot be chosen"
+        raise StageError(f"{movie}: {text}; leave out --start, --stop and --step")
 
 
 @contextmanager
@@ -112,7 +136,7 @@ def stated(movie: Path) -> Stated:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "verbose", *options, "-i", _url(movie)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     told = done.stderr.decode("utf-8", "replace")
-    first = re.split(STREAM, told[told.find(": Video: ") :], maxsplit=1)[0]
+    first = next((s for s in re.split(STREAM, told)[1:] if ": Video: " in s.partition("\n")[0]), "")
     length, rate, turned = LENGTH.search(told), RATE.search(first), TURNED.search(first)
     turn = -float(turned[1]) % 360 if turned else 0
     if turn % 90:
@@ -145,7 +169,7 @@ def _command(
     outputs = [ffmpeg.output(source, "pipe:1", f="framehash", hash="murmur3", **options)]
     if pictures:
         outputs.append(ffmpeg.output(source, **{**options, **pictures}))
-    quiet = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+error", "-xerror")
+    quiet = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-xerror")
     merged = ffmpeg.merge_outputs(*outputs).global_args(*quiet)
     command: list[str] = ffmpeg.compile(merged, cmd=imageio_ffmpeg.get_ffmpeg_exe())
     return command
@@ -169,23 +193,31 @@ def _frames(stream: Iterable[str] | None, turn: int) -> Iterator[Decoded]:
             yield Decoded(f"{float(int(columns[2]) * base):.6f}", width, height, columns[5])
 
 
-class _Errors:
-    """The errors that ffmpeg logs, read in a thread of its own so that ffmpeg never waits."""
+class _Log:
+    """What ffmpeg logs, read in a thread of its own so that ffmpeg never waits."""
 
     def __init__(self, stream: Iterable[str] | None) -> None:
-        self._found: list[str] = []
+        self._errors: list[str] = []
+        self._sizes: set[tuple[int, int]] = set()
         self._thread = Thread(target=self._read, args=(stream or (),), daemon=True)
         self._thread.start()
 
-    def all(self) -> list[str]:
-        """Return them once ffmpeg has ended."""
+    def errors(self) -> list[str]:
+        """Return the errors once ffmpeg has ended."""
         self._thread.join()
-        return self._found
+        return self._errors
+
+    def sizes(self) -> set[tuple[int, int]]:
+        """Return the sizes, as stored, of frames from which on something of the stream changed."""
+        self._thread.join()
+        return self._sizes
 
     def _read(self, stream: Iterable[str]) -> None:
         for line in stream:
-            if (error := ERROR.match(line)) and len(self._found) < ENOUGH:
-                self._found.append(error[1])
+            if (error := ERROR.match(line)) and len(self._errors) < ENOUGH:
+                self._errors.append(error[1])
+            elif (changed := CHANGED.search(line)) and len(self._sizes) < ENOUGH:
+                self._sizes.add((int(changed[1]), int(changed[2])))
 
 
 def _refusal(movie: Path, count: int, stated: int | None, errors: Sequence[str]) -> StageError:

@@ -69,6 +69,8 @@ class Selection:
     @property
     def filter(self) -> str:
         """The same as an expression of ffmpeg's filter `select`."""
+        if self == Selection():
+            return "null"
         upper = "" if self.stop is None else rf"*lte(n\,{self.stop})"
         return rf"select=gte(n\,{self.start}){upper}*not(mod(n-{self.start}\,{self.step}))"
 
@@ -110,9 +112,10 @@ def _decoded(
     folder.mkdir()
     last, encoder = ENCODERS[settings.format]
     pictures = {"filename": "%d", "f": "image2", "start_number": 0, "flags": "bitexact", **encoder}
+    # The files take no notice of times, but ffmpeg would refuse two frames of one time.
+    pictures["bsf:v"] = "setts=ts=N"
     convert = CONVERT.format(chroma=says.chroma)
-    # setpts: the files take no notice of times, but ffmpeg would refuse two frames of one time
-    pictures["vf"] = ",".join((selection.filter, convert, TURNS[says.turn], last, "setpts=N"))
+    pictures["vf"] = ",".join((selection.filter, convert, TURNS[says.turn], last))
     if settings.format == "jpg":
         pictures["q:v"] = settings.quality
     decoded = decoder.decode(source, says, *limits, pictures, folder)

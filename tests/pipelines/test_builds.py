@@ -159,6 +159,21 @@ def test_what_is_there_is_neither_built_nor_written_again(
     assert "built" not in last
 
 
+def test_what_is_not_under_git_is_named(
+    project: Registry, stub: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "images/base/stage/new.py").write_text("1")
+    (project / "images/base/stage/__pycache__").mkdir()
+    (project / "images/base/stage/__pycache__/new.pyc").write_bytes(b"1")
+    images.ensure()
+    warned = capsys.readouterr().err
+
+    assert (
+        warned
+        == "warning: images/base/stage/new.py: is not under git, so in no image; git add it\n"
+    )
+
+
 @pytest.mark.parametrize("name", ["PIP_INDEX_URL", "https_proxy", "HTTP_PROXY"])
 def test_no_setting_of_the_host_is_seen_or_said(
     project: Registry,

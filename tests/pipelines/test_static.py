@@ -91,9 +91,8 @@ def test_a_dockerfile_that_is_not_shows(old: str, new: str, rule: str) -> None:
 def unlocked(lock: str) -> list[str]:
     """The lines of a lock that are no comment and name no exact version and its hash."""
     lines = lock.replace("\\\n", " ").splitlines()
-    wanted = (
-        r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s;]+( ; [^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+\s*"
-    )
+    package = r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==[^\s;]+( ; (?:(?!--)[^#])+)?"
+    wanted = package + r"(\s+--hash=sha256:[0-9a-f]{64})+\s*"
     return [
         line
         for line in lines
