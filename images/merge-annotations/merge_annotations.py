@@ -4,89 +4,124 @@
 
 frame_000007 of movie1 becomes movie1__frame_000007: unique, the same whatever else is merged, and
 merge.csv leads back from it. The pictures are relative links to those of the datasets.
+
+  merge-annotations --source 'data/movie1[5000:]' --destination data/merged/validation
+      --against data/merged/training/merge.csv
+
+takes the frames from 5000 on, and refuses if training has one of them or the same movie.
 """
 
 import argparse
-import csv
 import hashlib
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
+import lineage
+import overlap
 from annotations import dataset
 from annotations.model import Annotation
+from lineage import Merged
+from pictures import PLACE, place
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.progress import shown
 
-NAME = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
-"""A dataset's name: without `__`, which ends it in the names of merged pictures."""
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset to merge: its folder, and the frames to take, absolute numbers, end exclusive."""
+
+    folder: Path
+    first: int = 0
+    end: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The dataset's name, which is the folder's own, or the link's if it is one."""
+        return Path(os.path.abspath(self.folder)).name  # noqa: PTH100
+
+    @property
+    def whole(self) -> bool:
+        """Whether all frames are taken."""
+        return self == Source(self.folder)
+
+    def takes(self, number: int) -> bool:
+        """Tell whether a frame is taken."""
+        return self.first <= number and (self.end is None or number < self.end)
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """A line of merge.csv: a merged picture, and what it was called in which dataset.
+@dataclass(frozen=True)
+class Against:
+    """Another split, by its merge.csv, and how near to its frames this one's may not come."""
 
-    sha256: of the dataset's annotation file.
-    """
-
-    picture: str
-    dataset: str
-    original: str
-    sha256: str
+    path: Path
+    guard: int = 1
 
 
 def merge(
-    folders: Sequence[Path], destination: Path, images: str = "link", metrics: Path | None = None
+    folders: Sequence[Path | Source],
+    destination: Path,
+    images: str = "link",
+    metrics: Path | None = None,
+    against: Sequence[Against] = (),
 ) -> None:
     """Merge the datasets in folders into destination."""
     named = names(folders)
-    finals = _finals(destination, folders, metrics)
-    pictures = None if images == "none" else _pictures_folder(destination, folders)
+    roots = [source.folder for source in named.values()]
+    finals = _finals(destination, roots, metrics)
+    pictures = None if images == "none" else _pictures_folder(destination, roots)
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
         numbers, lines = dataset.Metrics(), list[Merged]()
         merged = shown(_merged(named, lines, numbers), "merge", "pictures")
         written = list(dataset.write(merged, aside[finals["Annotations"]]))
-        labels = _labels(folders, numbers)
+        _apart(lines, named, against)
+        labels = _labels(roots, numbers)
         dataset.write_imagesets(written, labels, aside[finals["ImageSets"]])
         dataset.write_labelmap(labels, aside[finals["labelmap.txt"]])
-        _write(lines, aside[finals["merge.csv"]])
+        lineage.write(lines, aside[finals["merge.csv"]])
         if pictures:
-            place(lines, named, pictures, aside[pictures], PLACE[images])
+            place(lines, _folders(named), pictures, aside[pictures], images)
         if metrics:
             numbers.write(aside[metrics])
     print(numbers)
 
 
-def link(folders: Sequence[Path], destination: Path) -> None:
+def link(folders: Sequence[Path | Source], destination: Path) -> None:
     """Make the links to the pictures of a merge that was made without pictures."""
     named = names(folders)
-    pictures = _pictures_folder(destination, folders)
-    lines = read(destination / "merge.csv")
+    pictures = _pictures_folder(destination, [source.folder for source in named.values()])
+    lines = lineage.read(destination / "merge.csv")
     for line in lines:
         if line.dataset not in named:
             text = f"names the dataset {line.dataset}; give it as --source, or merge again"
             raise StageError(f"{destination / 'merge.csv'}: {text}")
     with outputs.whole(pictures) as aside:
-        place(shown(lines, "link", "pictures"), named, pictures, aside[pictures], PLACE["link"])
+        place(shown(lines, "link", "pictures"), _folders(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
 
 
-def names(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the datasets' folders by the datasets' names, which are the folders' own."""
-    found: dict[str, Path] = {}
-    for folder in folders:
-        name = Path(os.path.abspath(sources.folder(folder))).name  # noqa: PTH100  # of the link
-        if not NAME.fullmatch(name):
+def names(folders: Sequence[Path | Source]) -> dict[str, Source]:
+    """Return the datasets by their names."""
+    found: dict[str, Source] = {}
+    for each in folders:
+        source = each if isinstance(each, Source) else Source(each)
+        sources.folder(source.folder)
+        if not lineage.NAME.fullmatch(source.name):
             text = "a dataset's name has letters and digits, with single `-` or `_` between them"
-            raise StageError(f"{folder}: {text}; rename the folder")
-        if name in found:
-            raise StageError(f"{folder}: is the second dataset called {name}; rename one")
-        found[name] = folder
+            raise StageError(f"{source.folder}: {text}; rename the folder")
+        if source.name in found:
+            text = f"is the second dataset called {source.name}; rename one"
+            raise StageError(f"{source.folder}: {text}")
+        found[source.name] = source
     return found
+
+
+def _folders(named: dict[str, Source]) -> dict[str, Path]:
+    return {name: source.folder for name, source in named.items()}
 
 
 def _finals(destination: Path, folders: Iterable[Path], metrics: Path | None) -> dict[str, Path]:
@@ -104,16 +139,32 @@ def _finals(destination: Path, folders: Iterable[Path], metrics: Path | None) ->
 
 
 def _merged(
-    named: dict[str, Path], lines: list[Merged], numbers: dataset.Metrics
+    named: dict[str, Source], lines: list[Merged], numbers: dataset.Metrics
 ) -> Iterator[Annotation]:
     """Yield the annotations of all datasets under their new names; fill lines and numbers."""
-    for name, folder in sorted(named.items()):
-        for content, annotation in dataset.read(folder / "Annotations"):
+    for name, source in sorted(named.items()):
+        pictures = None if source.whole else frames.of(source.folder)
+        for content, annotation in dataset.read(dataset.find(source.folder)):
             merged = replace(annotation, picture=f"{name}__{annotation.picture}")
             digest = hashlib.sha256(content).hexdigest()
-            lines.append(Merged(merged.picture, name, annotation.picture, digest))
-            numbers.count(merged)
-            yield merged
+            line = Merged(merged.picture, name, annotation.picture, digest)
+            if pictures is None or source.takes(overlap.number(line, pictures)):
+                lines.append(line)
+                numbers.count(merged)
+                yield merged
+
+
+def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]) -> None:
+    """Refuse a split that overlaps another; datasets of the other lie beside this one's."""
+    parent = next(iter(named.values())).folder.parent
+
+    @cache
+    def pictures_of(name: str) -> frames.Pictures:
+        return frames.of(named[name].folder if name in named else parent / name)
+
+    for other in against:
+        others = lineage.read(other.path)
+        overlap.refuse(lines, others, pictures_of, other.guard, other.path)
 
 
 def _labels(folders: Iterable[Path], numbers: dataset.Metrics) -> list[str]:
@@ -134,94 +185,25 @@ def _pictures_folder(destination: Path, folders: Iterable[Path]) -> Path:
     return folder
 
 
-def place(
-    lines: Iterable[Merged],
-    named: dict[str, Path],
-    final: Path,
-    folder: Path,
-    put: Callable[[Path, Path, Path], None],
-) -> None:
-    """Put the pictures of a merge into folder, which becomes final."""
-    folder.mkdir()
-    made = final.resolve()
-    for line in lines:
-        picture = named[line.dataset].resolve() / "JPEGImages" / line.original
-        if not picture.is_file():
-            raise StageError(
-                f"{named[line.dataset]}/JPEGImages/{line.original}: is not there; make the "
-                f"pictures first (dvc repro video-to-frame@{line.dataset}), or give --images none"
-            )
-        path = folder / line.picture
-        path.parent.mkdir(parents=True, exist_ok=True)
-        put(picture, path, (made / line.picture).parent)
-
-
-def _link(picture: Path, path: Path, parent: Path) -> None:
-    """Link relatively, as seen from where the link will be: so it holds outside the container."""
-    path.symlink_to(os.path.relpath(picture, parent))
-
-
-def _copy(picture: Path, path: Path, _parent: Path) -> None:
-    shutil.copyfile(picture, path)
-
-
-PLACE = {"link": _link, "copy": _copy}
-
-
-def _write(lines: Iterable[Merged], path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Merged))
-        writer.writerows(astuple(line) for line in lines)
-
-
-def read(path: Path) -> list[Merged]:
-    """Read a merge.csv."""
-    try:
-        header, *rows = csv.reader(sources.text(path).splitlines())
-        lines = [Merged(*row) for row in rows]
-    except (csv.Error, TypeError):
-        raise StageError(f"{path}: is no merge.csv; merge again") from None
-    single = len({line.picture for line in lines}) == len(lines)
-    if header != [field.name for field in fields(Merged)] or not (
-        single and all(map(_sound, lines))
-    ):
-        raise StageError(f"{path}: is no merge.csv; merge again")
-    return lines
-
-
-def _sound(line: Merged) -> bool:
-    """Tell whether a merged picture is called as it is to be, and leads into its dataset."""
-    fine = line.picture == f"{line.dataset}__{line.original}" and frames.inside(line.original)
-    return fine and bool(NAME.fullmatch(line.dataset))
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and do the work."""
     parser = cli.parser(__doc__)
     add = parser.add_argument
-    add(
-        "--source",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FOLDER",
-        help="a dataset, data/<dataset>; once for each",
-    )
+    text = "a dataset, data/<dataset>, once for each; data/<dataset>[0:5000] takes frames 0 to 4999"
+    add("--source", type=source, action="append", required=True, metavar="FOLDER", help=text)
     add("--destination", type=Path, required=True, metavar="FOLDER", help="for the merged dataset")
-    add(
-        "--images",
-        choices=(*PLACE, "none"),
-        default="link",
-        help="relative links to the pictures (default), copies, or none",
-    )
-    add(
-        "--links-only",
-        action="store_true",
-        help="only the links, of a merge made with --images none",
-    )
+    text = "relative links to the pictures (default), copies, or none"
+    add("--images", choices=(*PLACE, "none"), default="link", help=text)
+    text = "only the links, of a merge made with --images none"
+    add("--links-only", action="store_true", help=text)
     add("--metrics", type=Path, metavar="FILE", help="for the numbers of what is in it")
+    text = "the merge.csv of another split, which must not overlap; may be repeated"
+    add("--against", type=Path, action="append", default=[], metavar="FILE", help=text)
+    text = "frames this near to one of the other split overlap it (default: 1)"
+    add("--guard", type=int, default=1, metavar="N", help=text)
     args = parser.parse_args(argv)
+    if args.guard < 0:
+        parser.error("--guard must be 0 or more")
     return cli.report(run, args)
 
 
@@ -230,4 +212,17 @@ def run(args: argparse.Namespace) -> None:
     if args.links_only:
         link(args.source, args.destination)
     else:
-        merge(args.source, args.destination, args.images, args.metrics)
+        against = [Against(path, args.guard) for path in args.against]
+        merge(args.source, args.destination, args.images, args.metrics, against)
+
+
+def source(text: str) -> Source:
+    """Return the dataset that a word of the command line names.
+
+    >>> source("data/movie1[100:200]")
+    Source(folder=PosixPath('data/movie1'), first=100, end=200)
+    """
+    found = re.fullmatch(r"(.+)\[([0-9]{0,9}):([0-9]{0,9})\]", text, re.ASCII | re.S)
+    if not found:
+        return Source(Path(text))
+    return Source(Path(found[1]), int(found[2] or 0), int(found[3]) if found[3] else None)

@@ -11,7 +11,7 @@ the pictures in ROOT/JPEGImages. Pictures without a valid object are left out un
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from annotations import dataset, exports
 from annotations.cvat_xml import ANY, Choice
 from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
-from stage.errors import StageError
 from stage.parameters import Parameters, load
 from stage.progress import shown
 
@@ -55,7 +54,10 @@ def prepare(
     sources.file(source)
     inputs = [source, root, parameters, sieve.pictures.source]
     sets, labelmap = (root / "ImageSets", root / "labelmap.txt") if imagesets else (None, None)
-    outputs.replaceable(destination, (".xml",), inputs)
+    if destination.suffix == dataset.ARCHIVE:
+        outputs.replaceable_file(destination, dataset.ARCHIVE, inputs)
+    else:
+        outputs.replaceable(destination, (".xml",), inputs)
     outputs.replaceable(sets, (".txt",), inputs)
     outputs.replaceable_file(labelmap, ".txt")
     outputs.replaceable_file(metrics, ".json")
@@ -77,28 +79,38 @@ def read(loaded: Parameters, name: str) -> Annotations:
     """Return the section `annotations` of a parameter file with what a dataset overrides."""
     own = ("datasets", name, "annotations")
     settings = loaded.section(Annotations, ("annotations",), own)
-
-    def error(key: str, text: str) -> StageError:
+    for key, text in (*_label_mistakes(settings), *_other_mistakes(settings)):
         place = own if key in loaded.mapping(own) else ("annotations",)
-        return loaded.error((*place, key), text)
+        raise loaded.error((*place, key), text)
+    if "destination" in loaded.mapping(own):
+        raise loaded.error((*own, "destination"), "is the same for all datasets")
+    return settings
 
+
+def _label_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the labels: key and text."""
     labels = settings.valid_labels
     if not labels:
-        raise error("valid-labels", "is empty; name the labels to keep")
+        yield "valid-labels", "is empty; name the labels to keep"
     for label in labels:
         if not dataset.is_label(label):
             text = "cannot be a label: it becomes a file's name and a line of labelmap.txt"
-            raise error("valid-labels", f"{label!r} {text}")
+            yield "valid-labels", f"{label!r} {text}"
         if labels.count(label) > 1:
-            raise error("valid-labels", f"{label!r} is in it twice; remove one")
+            yield "valid-labels", f"{label!r} is in it twice; remove one"
+
+
+def _other_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the other parameters: key and text."""
     if len(settings.min_size) != 2 or min(settings.min_size) < 0:
-        raise error("min-size", "must be two numbers from 0: [width, height]")
+        yield "min-size", "must be two numbers from 0: [width, height]"
     if settings.rotated not in rules.ROTATED:
-        raise error("rotated", f"must be one of {', '.join(rules.ROTATED)}")
+        yield "rotated", f"must be one of {', '.join(rules.ROTATED)}"
     for shape in settings.shapes:
         if shape not in rules.SHAPES:
-            raise error("shapes", f"{shape!r} is none of {', '.join(rules.SHAPES)}")
-    return settings
+            yield "shapes", f"{shape!r} is none of {', '.join(rules.SHAPES)}"
+    if settings.destination not in rules.DESTINATIONS:
+        yield "destination", f"must be one of {', '.join(rules.DESTINATIONS)}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -108,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--parameters", type=Path, required=True, metavar="FILE", help="params.yaml")
     add("--root", type=Path, required=True, metavar="FOLDER", help="the dataset, data/<dataset>")
     add("--source", type=Path, required=True, metavar="EXPORT", help="what CVAT exported")
-    add("--destination", type=Path, required=True, metavar="FOLDER", help="is replaced, or made")
+    add("--destination", type=Path, required=True, metavar="FOLDER", help="folder or .zip file")
     add("--export-imagesets", action="store_true", help="write ROOT/ImageSets, ROOT/labelmap.txt")
     add("--metrics", type=Path, metavar="FILE", help="for the numbers of what was kept and dropped")
     add("--task", default="", metavar="ID|NAME", help="of a project's export: the task to take")

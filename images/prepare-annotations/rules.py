@@ -21,6 +21,7 @@ CVATS = re.compile(rf"{frames.PREFIX}[0-9]{{6,}}(\.\w+)?")
 
 SHAPES = tuple(shape for shape in BOXES if shape != "box")
 ROTATED = ("circumscribe", "drop")
+DESTINATIONS = ("Annotations", "Annotations.zip")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Annotations:
     rotated: str = "circumscribe"
     shapes: tuple[str, ...] = ()
     clip: bool = True
+    destination: str = "Annotations"
 
 
 @dataclass

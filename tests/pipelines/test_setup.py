@@ -13,7 +13,7 @@ import pytest
 
 from registries import PROJECT
 
-TOOLS = "cat dirname grep mkdir rm sed seq setsid sleep tail wc"
+TOOLS = "cat cut dirname grep head mkdir rm sed seq setsid sleep tail tr wc"
 """What is the same on every machine."""
 
 STUBS = {
@@ -195,16 +195,33 @@ def test_stop_says_when_there_is_nothing_to_stop(
     assert said.startswith("no Docker engine was started by")
 
 
-@pytest.mark.parametrize("other", ["sleep 60 >/dev/null 2>&1 & echo $!", "echo $$; exec sleep 0"])
+def test_an_engine_that_takes_its_time_is_waited_for(machine: Callable[..., Machine]) -> None:
+    one = machine(0, "bin/iptables bin/mmdebstrap")
+    (one.folder / "bin/setsid").unlink()
+    (one.folder / "bin/setsid").write_text('#!/bin/bash\nsleep 1\nexec "$@"\n')
+    (one.folder / "bin/setsid").chmod(0o755)
+    started = one.setup("engine")
+    stopped = one.setup("stop")
+
+    assert started[0] == 0
+    assert stopped == (0, "the Docker engine is stopped\n")
+
+
+@pytest.mark.parametrize("now", ["another's", "nobody's"])
 def test_stop_ends_no_process_that_is_not_its_engine(
-    machine: Callable[..., Machine], other: str
+    machine: Callable[..., Machine], now: str
 ) -> None:
-    """The engine has ended: its process id is another's by now, or that of a dead process."""
+    """The engine has ended, and its process id is another's by now; or nobody has buried it."""
     one = machine(0)
     (one.folder / "run").mkdir()
-    with subprocess.Popen(["/bin/sh", "-c", other], stdout=subprocess.PIPE, text=True) as process:
+    (one.folder / "dockerd").write_text("#!/bin/sh\necho $$\n")
+    (one.folder / "dockerd").chmod(0o755)
+    command = "sleep 60 >/dev/null 2>&1 & echo $!" if now == "another's" else "exec ./dockerd"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command], cwd=one.folder, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
-        pid = int(process.stdout.readline())
+        pid = int(process.stdout.read())
         (one.folder / "run/pid").write_text(f"{pid}\n")
         code, said = one.setup("stop")
         lives = Path(f"/proc/{pid}").exists()

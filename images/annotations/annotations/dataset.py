@@ -3,16 +3,19 @@
 import hashlib
 import json
 import re
+import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from annotations import pascal_voc
 from annotations.model import Annotation
-from stage import frames, sources
+from stage import archive, frames, sources
 from stage.errors import StageError
 
+ARCHIVE = ".zip"
 LABELMAP = "# label:color_rgb:parts:actions"
 BACKGROUND = "background:0,0,0::"
 
@@ -47,29 +50,76 @@ class Metrics:
         return "\n".join(f"{name:<{width}}  {n:>8}" for name, n in rows)
 
 
-def write(annotations: Iterable[Annotation], folder: Path) -> Iterator[Annotation]:
-    """Write each annotation to folder, `a/b.xml` for the picture a/b.png, and pass it on."""
+def write(annotations: Iterable[Annotation], path: Path) -> Iterator[Annotation]:
+    """Write each annotation, `a/b.xml` for the picture a/b.png, and pass it on.
+
+    path is a folder to make, or ends with .zip: then it is one archive, the same bytes each time.
+    """
+    put = _zipped(path) if path.suffix == ARCHIVE else _in_folder(path)
+    with put as write_file:
+        for annotation in annotations:
+            write_file(f"{identifier(annotation)}.xml", pascal_voc.write(annotation))
+            yield annotation
+
+
+Put = Callable[[str, bytes], None]
+
+
+@contextmanager
+def _in_folder(folder: Path) -> Iterator[Put]:
     folder.mkdir()
     made = {folder}
-    for annotation in annotations:
-        path = folder / f"{identifier(annotation)}.xml"
+
+    def put(name: str, content: bytes) -> None:
+        path = folder / name
         if path.parent not in made:
             path.parent.mkdir(parents=True, exist_ok=True)
             made.add(path.parent)
-        path.write_bytes(pascal_voc.write(annotation))
-        yield annotation
+        path.write_bytes(content)
+
+    yield put
 
 
-def read(folder: Path) -> Iterator[tuple[bytes, Annotation]]:
-    """Yield the annotations below a folder that `write` made, with the files' bytes, by name."""
-    for path in sorted(sources.folder(folder).rglob("*.xml")):
-        content = sources.file(path).read_bytes()
-        annotation = pascal_voc.read(content, str(path))
-        own = path.relative_to(folder).as_posix().removesuffix(".xml")
+@contextmanager
+def _zipped(path: Path) -> Iterator[Put]:
+    """Zip files in the order in which they come, with one date and mode for all."""
+    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as zipped:
+
+        def put(name: str, content: bytes) -> None:
+            info = zipfile.ZipInfo(name)  # dated 1980-01-01
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.create_system, info.external_attr = 3, 0o100644 << 16
+            zipped.writestr(info, content)
+
+        yield put
+
+
+def find(root: Path) -> Path:
+    """Return the annotations of the dataset in folder root: Annotations, or Annotations.zip."""
+    folder, zipped = root / "Annotations", root / f"Annotations{ARCHIVE}"
+    if folder.exists() and zipped.exists():
+        raise StageError(f"{zipped}: is there, and Annotations, too; delete the older one")
+    return zipped if zipped.exists() else folder
+
+
+def read(path: Path) -> Iterator[tuple[bytes, Annotation]]:
+    """Yield the annotations that `write` wrote to path, with their files' bytes, by name."""
+    for name, content in _files(path):
+        annotation = pascal_voc.read(content, f"{path}/{name}")
+        own = name.removesuffix(".xml")
         if identifier(annotation) != own:
             text = "prepare the dataset again"
-            raise StageError(f"{path}: is about {annotation.picture}, not {own}; {text}")
+            raise StageError(f"{path}/{name}: is about {annotation.picture}, not {own}; {text}")
         yield content, annotation
+
+
+def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+    if path.suffix == ARCHIVE:
+        with archive.opened(path) as opened:
+            yield from ((name, opened.read(name)) for name in opened.names)
+        return
+    for file in sorted(sources.folder(path).rglob("*.xml")):
+        yield file.relative_to(path).as_posix(), sources.file(file).read_bytes()
 
 
 def write_imagesets(annotations: Iterable[Annotation], labels: Iterable[str], folder: Path) -> None:

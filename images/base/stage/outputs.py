@@ -82,11 +82,12 @@ def replaceable(
             )
 
 
-def replaceable_file(final: Path | None, suffix: str) -> None:
-    """Refuse unless a stage may replace final: absent, or a file with such a suffix."""
+def replaceable_file(final: Path | None, suffix: str, inputs: Iterable[Path] = ()) -> None:
+    """Refuse unless a stage may replace final: absent, or a file with such a suffix, no input."""
     if final is None or not os.path.lexists(final):
         return
-    if final.is_symlink() or not final.is_file() or final.suffix.lower() != suffix:
+    strange = final.is_symlink() or not final.is_file() or final.suffix.lower() != suffix
+    if strange or final.resolve() in [path.resolve() for path in inputs]:
         raise StageError(f"{final}: is there and no {suffix} file; give another path")
 
 

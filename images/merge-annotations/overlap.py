@@ -1,0 +1,71 @@
+"""What two splits must not share: a picture, its neighbours, or a movie under two names.
+
+A model that is validated on what it was trained on, or on the next frame, seems better than it is.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from lineage import Merged
+from stage import frames
+from stage.errors import StageError
+
+SHARE = 0.5
+"""Two movies are one if this part of the shorter one's different frames is in the other, too."""
+
+
+def refuse(
+    lines: Iterable[Merged],
+    others: Iterable[Merged],
+    pictures_of: Callable[[str], frames.Pictures],
+    guard: int,
+    where: Path,
+) -> None:
+    """Refuse a split, lines, that overlaps another, others, read from where.
+
+    pictures_of: the frame index of a dataset. guard: how many frames apart two pictures of one
+    movie count as one, 0 for none but the same.
+    """
+    ours, theirs = _numbers(lines, pictures_of), _numbers(others, pictures_of)
+    for name in sorted(ours.keys() & theirs.keys()):
+        near = {n + by for n in theirs[name] for by in range(-guard, guard + 1)} & ours[name]
+        if near:
+            raise StageError(
+                f"{where}: has frame {min(near)} of {name} or one within {guard} of it, and so has "
+                "this split; choose other frames, --source 'NAME[first:end]'"
+            )
+    for name in sorted(ours):
+        for other in sorted(theirs.keys() - {name}):
+            if _same(pictures_of(name), pictures_of(other)):
+                raise StageError(
+                    f"{where}: has {other}, which is the same movie as {name} in this split; "
+                    "put both into one"
+                )
+
+
+def _numbers(
+    lines: Iterable[Merged], pictures_of: Callable[[str], frames.Pictures]
+) -> dict[str, set[int]]:
+    """Return the frame numbers of each dataset."""
+    found: dict[str, set[int]] = {}
+    for line in lines:
+        found.setdefault(line.dataset, set()).add(number(line, pictures_of(line.dataset)))
+    return found
+
+
+def number(line: Merged, pictures: frames.Pictures) -> int:
+    """Return the frame number of a merged picture."""
+    frame = pictures.named(line.original)
+    if frame is None:
+        raise StageError(f"{pictures.source}: lacks {line.original}; prepare {line.dataset} again")
+    return frame.number
+
+
+def _same(one: Iterable[frames.Frame], other: Iterable[frames.Frame]) -> bool:
+    hashes, others = set(_hashes(one)), set(_hashes(other))
+    shorter = min(len(hashes), len(others))
+    return bool(shorter) and len(hashes & others) >= SHARE * shorter
+
+
+def _hashes(pictures: Iterable[frames.Frame]) -> Iterator[str]:
+    return (frame.hash for frame in pictures if frame.hash)
