@@ -29,6 +29,7 @@ SAFELY = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demux"}
 """Of an output: each decoded frame of the first video stream once, at the movie's own times."""
 
+REMEDY = "copy it again; if it plays, remux or cut it with ffmpeg before its CVAT task is made"
 ENOUGH = 100
 ERROR = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal)\] (.*)")
 
@@ -166,7 +167,9 @@ def _command(
         max_pixels=max_pixels,
     )
     options = {**EVERY_FRAME, "frames:v": max_count + 1}
-    outputs = [ffmpeg.output(source, "pipe:1", f="framehash", hash="murmur3", **options)]
+    # Times that go back are no damage to CVAT; the order of decoding, which ffmpeg checks, is ours.
+    order = {"bsf:v": "setts=dts=N-1000000000"}
+    outputs = [ffmpeg.output(source, "pipe:1", f="framehash", hash="murmur3", **options, **order)]
     if pictures:
         outputs.append(ffmpeg.output(source, **{**options, **pictures}))
     quiet = ("-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-xerror")
@@ -234,4 +237,4 @@ def _refusal(movie: Path, count: int, stated: int | None, errors: Sequence[str])
             f"{movie}: is not a movie, or damaged at its start ({words}); copy it again"
         )
     of = f" of about {stated}" if stated and stated > count else ""
-    return StageError(f"{movie}: is damaged after {count}{of} frames ({words}); copy it again")
+    return StageError(f"{movie}: is damaged after {count}{of} frames ({words}); {REMEDY}")

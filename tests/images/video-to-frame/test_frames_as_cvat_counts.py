@@ -168,3 +168,16 @@ def test_what_the_container_would_crop_stays(
     movie.write_bytes(content.replace(height, crop_bottom_by_8))
 
     check(movie, 20)
+
+
+def test_times_that_go_back_are_no_damage(
+    tmp_path: Path, ffmpeg: Make, cvat: Decode, run: Run
+) -> None:
+    movie = ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=10:d=2", "-c:v", "libx264"),
+        *("-output_ts_offset", "-1", "-avoid_negative_ts", "disabled", "back.mkv"),
+    )
+    code, _, said = run("--source", movie, "--index", tmp_path / "frames.csv")
+
+    assert code == 0, said
+    assert len(frames.read(tmp_path / "frames.csv")) == len(list(cvat(movie))) == 20
