@@ -143,7 +143,7 @@ def _merged(
 ) -> Iterator[Annotation]:
     """Yield the annotations of all datasets under their new names; fill lines and numbers."""
     for name, source in sorted(named.items()):
-        pictures = None if source.whole else frames.of(source.folder)
+        pictures, before = None if source.whole else frames.of(source.folder), len(lines)
         for content, annotation in dataset.read(dataset.find(source.folder)):
             merged = replace(annotation, picture=f"{name}__{annotation.picture}")
             digest = hashlib.sha256(content).hexdigest()
@@ -152,6 +152,9 @@ def _merged(
                 lines.append(line)
                 numbers.count(merged)
                 yield merged
+        if pictures is not None and len(lines) == before:
+            end = "" if source.end is None else source.end
+            raise StageError(f"{source.folder}: has no annotation in [{source.first}:{end}]")
 
 
 def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]) -> None:
@@ -160,7 +163,12 @@ def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[
 
     @cache
     def pictures_of(name: str) -> frames.Pictures:
-        return frames.of(named[name].folder if name in named else parent / name)
+        folder = named[name].folder if name in named else parent / name
+        pictures = frames.of(folder)
+        if not pictures.complete:
+            text = "lacks frames.csv to compare movies by; run video-to-frame --index"
+            raise StageError(f"{folder}: {text}")
+        return pictures
 
     for other in against:
         others = lineage.read(other.path)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from annotations.cvat_xml import BOXES
+from annotations.cvat_xml import BOXES, KINDS
 from annotations.dataset import Metrics
 from annotations.model import Annotation, Object
 from stage import cli, frames
@@ -133,7 +133,7 @@ class Sieve:
         """Return the label: attributes concatenated, then renamed."""
         values, label = dict(each.attributes), each.label
         if self.settings.concat_type_attribute:
-            label += values.get("type", values.get("Type", ""))
+            label += next((values[kind] for kind in KINDS if kind in values), "")
         if self.settings.concat_attribute:
             label += values.get(self.settings.concat_attribute, "")
         return self.settings.rename_labels.get(label, label)

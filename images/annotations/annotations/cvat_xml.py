@@ -12,7 +12,7 @@
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from sys import intern
@@ -20,7 +20,7 @@ from sys import intern
 from lxml import etree
 
 from annotations.model import Box, Object, around_ellipse
-from annotations.safe_xml import at, attribute, box, label, number, text, whole
+from annotations.safe_xml import at, attribute, box, climbs, label, number, text, whole
 from stage.errors import StageError
 
 EDGES = ("xtl", "ytl", "xbr", "ybr")
@@ -161,6 +161,7 @@ def shape(
     kind = str(element.tag)
     rotation = number(element.get("rotation", "0"), "rotation", element, where)
     pairs = [(attribute(e, "name", where), e.text or "") for e in element.iterfind("attribute")]
+    check_kinds(pairs, element, where)
     own, flags = sorted_attributes((*pairs, *extra), rotation)
     return Object(
         label=label(name, element, where),
@@ -173,6 +174,17 @@ def shape(
         attributes=own,
     )
 
+
+def check_kinds(pairs: Iterable[tuple[str, str]], element: etree._Element, where: str) -> None:
+    """Refuse a `type`, which may become part of a label, that is a path."""
+    for name, value in pairs:
+        if name in KINDS and climbs(value):
+            text = f"the {name} {value[:40]!r} is a path; rename it in CVAT"
+            raise StageError(f"{at(element, where)}: {text}")
+
+
+KINDS = ("type", "Type")
+"""What the attribute is called that says more than the label; the first one counts."""
 
 FLAGS = ("truncated", "difficult")
 """Attributes that a Pascal VOC object has elements for; CVAT's VOC does not repeat them."""

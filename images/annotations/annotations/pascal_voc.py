@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 from lxml import etree
 
-from annotations.cvat_xml import sorted_attributes
+from annotations.cvat_xml import check_kinds, sorted_attributes
 from annotations.model import Annotation, Object
 from annotations.safe_xml import at, box, document, label, number, text, whole
 from stage import frames
@@ -60,6 +60,7 @@ def _object(element: etree._Element, where: str) -> Object:
     lacking += [f"bndbox/{edge}" for edge in EDGES if not edges.get(edge)]
     if lacking:
         raise StageError(f"{at(element, where)}: <object> lacks <{lacking[0]}>; export again")
+    check_kinds(pairs, element, where)
     rotation = next((value for name, value in pairs if name == "rotation"), "0")
     turned = number(rotation, "rotation", element, where)
     attributes, flags = sorted_attributes(tuple(pairs), turned)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
 from typing import IO, Any
 
 from lxml import etree
@@ -12,6 +11,8 @@ from annotations.model import Box
 from stage.errors import StageError
 
 OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
+
+PARSER = etree.XMLParser(**OPTIONS)
 
 LONGEST = 200
 """Characters of a label, which becomes a file's name."""
@@ -24,7 +25,7 @@ def document(content: bytes, where: str) -> etree._Element:
     """Return the root element of a whole document; where names it in errors."""
     _recognisable(content[:4096], where)
     with _refusing(where):
-        root: etree._Element = etree.parse(BytesIO(content), etree.XMLParser(**OPTIONS)).getroot()
+        root: etree._Element = etree.fromstring(content, PARSER)
     _no_doctype(root, where)
     return root
 
@@ -83,9 +84,14 @@ def label(value: str, element: etree._Element, where: str) -> str:
     """Return a label that is one: neither empty nor something that acts as a path or on a log."""
     if not value.strip() or len(value) > LONGEST or not value.isprintable():
         raise StageError(f"{at(element, where)}: {value[:40]!r} is no label; rename it in CVAT")
-    if value[0] in "./\\-" or ".." in re.split(r"[/\\]", value):
+    if value[0] in "./\\-" or climbs(value):
         raise StageError(f"{at(element, where)}: the label {value!r} is a path; rename it in CVAT")
     return value
+
+
+def climbs(text: str) -> bool:
+    """Tell whether a text would lead out of a folder if it became a file's name."""
+    return ".." in text and ".." in re.split(r"[/\\]", text)
 
 
 def number(value: str, what: str, element: etree._Element, where: str) -> float:
