@@ -15,7 +15,10 @@ fail() { say "error: $*"; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 engine_answers() { docker version >/dev/null 2>&1; }
 venv_works() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
-ours() { [ -e "$run/pid" ] && [ "$(cat "/proc/$(cat "$run/pid")/comm" 2>/dev/null)" = dockerd ]; }
+ours() { # a process id may be another's by now, or that of an engine that has ended
+  [ -e "$run/pid" ] && grep -qsx 'Name:[[:space:]]*dockerd' "/proc/$(cat "$run/pid")/status" &&
+    ! grep -qs '^State:[[:space:]]*Z' "/proc/$(cat "$run/pid")/status"
+}
 have() { command -v "$@" >/dev/null && [ "$(command -v "$@" | wc -l)" = $# ]; }
 
 check() {
@@ -58,7 +61,7 @@ engine() {
   echo $! >"$run/pid"
   for _ in $(seq 60); do
     engine_answers && return
-    ours || break
+    kill -0 "$(cat "$run/pid")" 2>/dev/null || break
     sleep 0.5
   done
   fail "the Docker engine did not start: $(tail -n 1 "$run/log")"

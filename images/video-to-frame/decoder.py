@@ -5,6 +5,7 @@ So every error that its demuxer or decoder logs counts too. What the file states
 rate) decides nothing, edit lists make it lie; it only helps to say how far the work is.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from signal import SIGKILL
 from threading import Thread
 from typing import Any
 
@@ -25,6 +27,9 @@ FORMATS = "matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,avi,mpegts,mpeg,flv,ogg,asf,mxf
 
 SAFELY = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
 """Of an input: nothing but this one file is ever opened."""
+
+THREADS = min(os.cpu_count() or 1, 4)
+"""Of decoder and encoder: each holds frames, so with all of many cores memory would run out."""
 
 EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demux"}
 """Of an output: each decoded frame of the first video stream once, at the movie's own times."""
@@ -85,7 +90,10 @@ def decode(
             if count > max_count:
                 raise StageError(f"{movie}: has more than {max_count} frames; see frames.max-count")
             yield frame
-        if process.wait() or log.errors() or not count:
+        if process.wait() == -SIGKILL:
+            text = 'ran out of memory; allow more: export DOCKER_OPTIONS="--memory 8g"'
+            raise StageError(f"{movie}: {text}")
+        if process.returncode or log.errors() or not count:
             raise _refusal(movie, count, says.count, log.errors())
         _steady(movie, frame, says, log.sizes(), pictures)
 
@@ -163,10 +171,11 @@ def _command(
         **SAFELY,
         noautorotate=None,  # it would turn before it converts colours; CVAT turns what it converted
         err_detect="explode",
+        threads=THREADS,
         apply_cropping="codec",  # not what the container would crop: nor does CVAT
         max_pixels=max_pixels,
     )
-    options = {**EVERY_FRAME, "frames:v": max_count + 1}
+    options = {**EVERY_FRAME, "frames:v": max_count + 1, "threads": THREADS}
     # Times that go back are no damage to CVAT; the order of decoding, which ffmpeg checks, is ours.
     order = {"bsf:v": "setts=dts=N-1000000000"}
     outputs = [ffmpeg.output(source, "pipe:1", f="framehash", hash="murmur3", **options, **order)]

@@ -166,6 +166,21 @@ def test_a_command_that_knows_no_signals_is_stopped_too(
     assert ended == code
 
 
+@pytest.mark.parametrize(("options", "code"), [("--memory 250m --memory-swap 250m", 1), ("", 0)])
+def test_a_lack_of_memory_is_not_called_damage(
+    bare: Registry, engine: Any, options: str, code: int
+) -> None:
+    (bare / "data/movie").mkdir()
+    made = ["-f", "lavfi", "-i", "testsrc2=size=3840x2160:duration=0.4", "-c:v", "mpeg4"]
+    movie = str(bare / "data/movie/movie.mkv")
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *made, movie], check=True)
+    done = bare.run("video-to-frame", EXTRACT, check=False, options=options)
+
+    assert done.returncode == code
+    assert "damaged" not in done.stderr
+    assert ("memory" in done.stderr) is bool(code)
+
+
 MEMORY = "--entrypoint python3 {image} -c 'held = b\"1\" * (300 << 20)'"  # bytes, and no more
 
 

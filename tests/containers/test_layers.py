@@ -99,7 +99,7 @@ PEM = b"-----BEGIN CERTIFICATE-----\n" + b"A" * 64 + b"\n-----END CERTIFICATE---
         ("/usr/bin/pip3", b"", 0o644, "build"),
         ("/usr/bin/x86_64-linux-gnu-gcc-12", b"", 0o644, "build"),
         ("/opt/packages/pip/__init__.py", b"", 0o644, "build"),
-        ("/var/lib/apt/lists/deb.debian.org_dists", b"", 0o644, "build"),
+        ("/var/lib/apt/lists/example.org_dists", b"", 0o644, "build"),
         ("/var/cache/apt/archives/python3.deb", b"", 0o644, "build"),
         ("/opt/stage/anything", b"", 0o666, "writable"),
     ],
