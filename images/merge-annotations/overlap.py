@@ -3,6 +3,7 @@
 A model that is validated on what it was trained on, or on the next frame, seems better than it is.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -28,10 +29,10 @@ def refuse(
     """
     ours, theirs = _numbers(lines, pictures_of), _numbers(others, pictures_of)
     for name in sorted(ours.keys() & theirs.keys()):
-        near = {n + by for n in theirs[name] for by in range(-guard, guard + 1)} & ours[name]
-        if near:
+        near = _near(ours[name], sorted(theirs[name]), guard)
+        if near is not None:
             raise StageError(
-                f"{where}: has frame {min(near)} of {name} or one within {guard} of it, and so has "
+                f"{where}: has frame {near} of {name} or one within {guard} of it, and so has "
                 "this split; choose other frames, --source 'NAME[first:end]'"
             )
     for name in sorted(ours):
@@ -41,6 +42,15 @@ def refuse(
                     f"{where}: has {other}, which is the same movie as {name} in this split; "
                     "put both into one"
                 )
+
+
+def _near(numbers: set[int], others: list[int], guard: int) -> int | None:
+    """Return the first number with one of the others, which are sorted, within guard of it."""
+    for each in sorted(numbers):
+        place = bisect_left(others, each - guard)
+        if place < len(others) and others[place] <= each + guard:
+            return each
+    return None
 
 
 def _numbers(

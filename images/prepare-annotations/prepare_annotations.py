@@ -10,6 +10,7 @@ the pictures in ROOT/JPEGImages. Pictures without a valid object are left out un
 """
 
 import argparse
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -102,7 +103,8 @@ def _label_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
 
 def _other_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with the other parameters: key and text."""
-    if len(settings.min_size) != 2 or min(settings.min_size) < 0:
+    sizes = settings.min_size
+    if len(sizes) != 2 or not all(0 <= size < math.inf for size in sizes):
         yield "min-size", "must be two numbers from 0: [width, height]"
     if settings.rotated not in rules.ROTATED:
         yield "rotated", f"must be one of {', '.join(rules.ROTATED)}"

@@ -171,7 +171,8 @@ class Sieve:
 def _order(each: Object) -> tuple[object, ...]:
     """Order objects by what they are, so that the order in the export changes nothing."""
     box = each.box
-    return each.label, box.xmin, box.ymin, box.xmax, box.ymax, each.attributes, each.occluded
+    flags = each.occluded, each.truncated, each.difficult, each.pose, each.shape, each.rotation
+    return each.label, box.xmin, box.ymin, box.xmax, box.ymax, each.attributes, flags
 
 
 def _same_size(annotation: Annotation, frame: frames.Frame, where: str) -> None:

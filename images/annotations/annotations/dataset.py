@@ -115,11 +115,14 @@ def read(path: Path) -> Iterator[tuple[bytes, Annotation]]:
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     if path.suffix == ARCHIVE:
-        with archive.opened(path) as opened:
+        with archive.opened(path, times=100) as opened:
             yield from ((name, opened.read(name)) for name in opened.names)
         return
-    for file in sorted(sources.folder(path).rglob("*.xml")):
-        yield file.relative_to(path).as_posix(), sources.file(file).read_bytes()
+    files = {
+        file.relative_to(path).as_posix(): file for file in sources.folder(path).rglob("*.xml")
+    }
+    for name, file in sorted(files.items()):
+        yield name, sources.file(file).read_bytes()
 
 
 def write_imagesets(annotations: Iterable[Annotation], labels: Iterable[str], folder: Path) -> None:

@@ -12,7 +12,7 @@
 </annotation>
 """
 
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from lxml import etree
 
@@ -95,6 +95,11 @@ def write(annotation: Annotation) -> bytes:
         f"{''.join(_written(each) for each in annotation.objects)}"
         f"</{ROOT}>\n"
     ).encode()
+
+
+def escape(text: str) -> str:
+    """Return text as XML; a carriage return that is not escaped would be read as a line feed."""
+    return saxutils.escape(text, {"\r": "&#13;"})
 
 
 def _written(each: Object) -> str:

@@ -26,9 +26,10 @@ BROKEN = (
 class Archive:
     """A zip file whose listing was checked: plain files, inside, one of each name, no bomb."""
 
-    def __init__(self, path: Path, zipped: zipfile.ZipFile) -> None:
+    def __init__(self, path: Path, zipped: zipfile.ZipFile, times: int = 1) -> None:
         """Check the listing; the names of all files, without folders and macOS's junk."""
         self.path = path
+        self._times = times
         self._zip = zipped
         self._members = {
             info.filename: info
@@ -58,7 +59,7 @@ class Archive:
 
     def _listed(self) -> Iterator[zipfile.ZipInfo]:
         infos, seen, total, end = self._zip.infolist(), set[str](), 0, 0
-        if len(infos) > MEMBERS:
+        if len(infos) > MEMBERS * self._times:
             raise self._error("", f"has more than {MEMBERS} entries")
         for info in sorted(infos, key=lambda info: info.header_offset):
             mode = info.external_attr >> 16
@@ -74,7 +75,8 @@ class Archive:
             end = info.header_offset + info.compress_size
             total += info.file_size
             packed = max(info.compress_size, 1)
-            if total > TOTAL or (info.file_size > RATIO_FROM and info.file_size > RATIO * packed):
+            bomb = info.file_size > RATIO_FROM and info.file_size > RATIO * packed
+            if bomb or total > TOTAL * self._times:
                 raise self._error(info.filename, "unpacks to more than an export can hold")
             yield info
 
@@ -83,14 +85,17 @@ class Archive:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Archive]:
-    """Open a zip file; a StageError says why it is none."""
+def opened(path: Path, times: int = 1) -> Iterator[Archive]:
+    """Open a zip file; a StageError says why it is none.
+
+    times: by how much it may have more entries and bytes than an export.
+    """
     try:
         zipped = zipfile.ZipFile(sources.file(path))
     except BROKEN as error:
         raise StageError(f"{path}: is not a zip file, or damaged ({error}); export again") from None
     with zipped:
-        yield Archive(path, zipped)
+        yield Archive(path, zipped, times)
 
 
 def is_zip(path: Path) -> bool:

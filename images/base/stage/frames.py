@@ -93,7 +93,8 @@ def inside(name: str) -> bool:
     """
     parts = name.split("/")
     plain = all(part and part[0] not in ".-" and len(part.encode()) <= LONGEST for part in parts)
-    return plain and name.isprintable() and "\\" not in name
+    whole = name.isprintable() and len(name) <= 2 * LONGEST and "__MACOSX" not in parts
+    return plain and whole and "\\" not in name and name[1:2] != ":"
 
 
 class Pictures:
