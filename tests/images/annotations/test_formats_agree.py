@@ -5,7 +5,6 @@ What a format cannot say is named here, one by one; everything else has to be eq
 
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import astuple, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -23,28 +22,17 @@ PAIRS = [(VOC, VIDEO), (VOC, IMAGES), (VIDEO, IMAGES)]
 TOLERANCE = 0.011
 """CVAT rounds an edge for each format from a float of its own: 23.075 is 23.08 or 23.07."""
 
-CASES = {
-    "A_video_basic",
-    "C_video_3jobs_job0",
-    "C_video_3jobs_job2",
-    "C_video_3jobs_task",
-    "D2_images_names",
-    "D_images_all_shapes",
-    "G_video_single_shapes",
-    "I_video_no_annotations",
-    "K_video_with_images",
-    "L_images_with_images",
-}
-
 TRACKED = {"A_video_basic", "C_video_3jobs_job0", "C_video_3jobs_job2", "C_video_3jobs_task",
            "K_video_with_images"}  # fmt: skip
 """Cases that have tracks, not only shapes that CVAT turns into tracks to write them as video."""
 
+CASES = {*TRACKED, "D2_images_names", "D_images_all_shapes", "G_video_single_shapes",
+         "I_video_no_annotations", "L_images_with_images"}  # fmt: skip
+
 OF_TRACKS = {"track_id", "keyframe"}
 """Attributes that images 1.1 has no place for, and VOC only for what was a track in the task.
 
-Their values are compared between video 1.1 and VOC, except the number of a track: video 1.1
-counts the tracks that it writes, VOC has another number for the same track.
+Between video 1.1 and the VOC of a case with tracks they are compared, too.
 """
 
 ONE_FILE = {"D_images_all_shapes": {"same.jpg"}}
@@ -86,12 +74,13 @@ def pictures(case: str, paths: dict[str, Path]) -> frames.Pictures:
         root = ElementTree.fromstring(zipped.read("annotations.xml"))
     found = []
     for place, image in enumerate(root.iter("image")):
-        name, size = image.attrib["name"], (image.attrib["width"], image.attrib["height"])
+        name = image.attrib["name"]
+        width, height = int(image.attrib["width"]), int(image.attrib["height"])
         of_movie = name.startswith(frames.PREFIX)
         number = int(name.removeprefix(frames.PREFIX)) if of_movie else place
         if name not in ONE_FILE.get(case, ()):
             full = f"{name}.PNG" if of_movie else name
-            found.append(frames.Frame(number, full, "", *map(int, size)))
+            found.append(frames.Frame(number, full, "", width, height))
     return frames.Pictures(found, Path("frames.csv"), complete=False)
 
 
@@ -117,15 +106,13 @@ def common(case: str, each: Object, kinds: tuple[str, str]) -> Object:
     return replace(each, attributes=kept)
 
 
-def said(
-    case: str, annotation: Annotation, kind: str, kinds: tuple[str, str]
-) -> tuple[list[Object], list[Object]]:
-    """Objects of a picture that both formats have an element for, and those that one has not."""
-    told, untold = [], []
-    for each in annotation.objects:
-        fitting = not any(each.shape in NO_ELEMENT[other] for other in kinds)
-        (told if fitting else untold).append(common(case, each, kinds))
-    return told, untold
+def told(case: str, annotation: Annotation, kinds: tuple[str, str]) -> list[Object]:
+    """The objects of a picture that both formats have an element for."""
+    return [
+        common(case, each, kinds)
+        for each in annotation.objects
+        if not any(each.shape in NO_ELEMENT[kind] for kind in kinds)
+    ]
 
 
 def alike(one: Object, other: Object) -> bool:
@@ -161,5 +148,50 @@ def test_two_formats_say_the_same(corpus: Path, case: str, kinds: tuple[str, str
 
     assert set(one) == set(other)
     for name in one:
-        left = [said(case, found[name], kind, kinds) for found, kind in ((one, kinds[0]), (other, kinds[1]))]
-        assert unmatched(left[0][0], left[1][0]) == ([], []), name
+        ones, others = (told(case, found[name], kinds) for found in (one, other))
+        assert unmatched(ones, others) == ([], []), name
+
+
+@pytest.mark.parametrize("kind", [VOC, VIDEO])
+def test_a_format_lacks_what_it_has_no_element_for_and_nothing_else(
+    corpus: Path, kind: str
+) -> None:
+    case = "D_images_all_shapes"
+    paths = cases(corpus)[case]
+    written, all_of_them = (
+        {each.shape for found in read(case, paths, each).values() for each in found.objects}
+        for each in (kind, IMAGES)
+    )
+
+    assert all_of_them == {"box", *NO_ELEMENT[VOC]}
+    assert written == all_of_them - set(NO_ELEMENT[kind])
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_only_tracks_have_their_attributes_and_not_in_every_format(corpus: Path, case: str) -> None:
+    paths = cases(corpus)[case]
+    named = {
+        kind: {
+            frozenset(OF_TRACKS & dict(each.attributes).keys())
+            for annotation in read(case, paths, kind).values()
+            for each in annotation.objects
+        }
+        for kind in FORMATS
+    }
+    nothing: set[frozenset[str]] = {frozenset()} if case != "I_video_no_annotations" else set()
+
+    assert named[IMAGES] == nothing
+    assert named[VIDEO] == {frozenset(OF_TRACKS) for _ in nothing}
+    assert named[VOC] == (named[VIDEO] if case in TRACKED else nothing)
+
+
+def test_of_two_pictures_with_one_stem_voc_has_the_later_alone(corpus: Path) -> None:
+    paths = cases(corpus)["D_images_all_shapes"]
+    nothing = frames.Pictures([], Path("frames.csv"), complete=False)
+    named = {
+        kind: {each.picture for each in exports.read(paths[kind], nothing)}
+        for kind in (VOC, IMAGES)
+    }
+
+    assert named[IMAGES] - named[VOC] == ONE_FILE["D_images_all_shapes"]
+    assert named[VOC] < named[IMAGES]

@@ -34,9 +34,7 @@ def movie(dataset: Dataset) -> Movie:
 def taken(merged: Path = MERGED) -> list[str]:
     """Dataset and number of every picture in a merge, in the order of its merge.csv."""
     with (merged / "merge.csv").open(newline="") as file:
-        return [
-            f"{line['dataset']} {int(line['original'][6:12])}" for line in csv.DictReader(file)
-        ]
+        return [f"{line['dataset']} {int(line['original'][6:12])}" for line in csv.DictReader(file)]
 
 
 def run(*sources: str, destination: Path = MERGED) -> int:
