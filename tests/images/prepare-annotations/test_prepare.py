@@ -102,9 +102,9 @@ def test_boxes_are_clipped_and_those_with_nothing_left_counted(
 def test_a_box_that_rounding_would_leave_without_area_is_dropped(
     voc: Write, prepare: Prepare
 ) -> None:
-    metrics = prepare(voc({"frame_000000.PNG": [("Car", (5.001, 5, 5.004, 9), {})]}))
+    metrics = prepare(voc({"frame_000000.PNG": [CAR, ("Car", (5.001, 5, 5.004, 9), {})]}))
 
-    assert metrics["objects"] == 0
+    assert (metrics["objects"], metrics["dropped"]) == (1, {"box without area": 1})
 
 
 def test_other_shapes_are_counted_by_their_names(video: Write, prepare: Prepare) -> None:

@@ -120,8 +120,10 @@ def test_no_rewrite_keeps_the_frames_of_a_task_without_picture(
 ) -> None:
     pictures("frame_000001.PNG")
     prepare(video(FRAMES + SIZE, {1: BOX, 2: BOX}), rewrite=False)
+    listed = (root / "ImageSets/Main/default.txt").read_text()
 
     assert boxes(root / "Annotations").keys() == {"frame_000001", "frame_000002"}
+    assert listed == "frame_000001\nframe_000002\n"
 
 
 def test_no_rewrite_still_refuses_a_movie_of_another_size(voc: Write, prepare: Prepare) -> None:

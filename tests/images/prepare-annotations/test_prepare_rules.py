@@ -40,10 +40,11 @@ def test_attributes_are_added_then_labels_renamed_then_filtered(kept: Kept) -> N
         "rename-labels: {Carlorry: Truck, Carvan: Van, Auto: Car}"
     )
     objects = [("Car", BOX, {"type": kind}) for kind in ("lorry", "van", "")]
-    found, dropped = kept(rules, *objects, ("Auto", BOX, {}), ("Truck", BOX, {}))
+    objects += [("Auto", BOX, {}), ("Auto", BOX, {"type": "lorry"}), ("Truck", BOX, {})]
+    found, dropped = kept(rules, *objects)
 
     assert [label for label, _ in found] == ["Car", "Car", "Truck", "Truck"]
-    assert dropped == {"label Van": 1}
+    assert dropped == {"label Van": 1, "label Autolorry": 1}
 
 
 def test_another_attribute_can_be_added_after_the_type(kept: Kept) -> None:
