@@ -9,7 +9,8 @@ time stamp; rotation is applied. The picture of frame 7 is frame_000007.PNG.
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,11 +91,14 @@ def extract(
         outputs.replaceable(destination, sources.PICTURES, [source])
     with outputs.whole(destination, index) as aside:
         folder = aside[destination] if destination else None
-        decoded = _decoded(source, settings, selection, folder)
-        found = [
-            frames.Frame(n, frames.name(n, extension, prefix), f.time, f.width, f.height, f.hash)
-            for n, f in enumerate(decoded)
-        ]
+        # closing: ffmpeg must have ended before what it wrote is cleaned up
+        with closing(_decoded(source, settings, selection, folder)) as decoded:
+            found = [
+                frames.Frame(
+                    n, frames.name(n, extension, prefix), f.time, f.width, f.height, f.hash
+                )
+                for n, f in enumerate(decoded)
+            ]
         if folder:
             _rename(folder, [frame for frame in found if frame.number in selection], source)
         if index:
@@ -104,7 +108,7 @@ def extract(
 
 def _decoded(
     source: Path, settings: Frames, selection: Selection, folder: Path | None
-) -> Iterator[decoder.Decoded]:
+) -> Generator[decoder.Decoded, None, None]:
     """Decode the whole movie and, if there is a folder, encode the selected frames into it."""
     says, limits = decoder.stated(source), (settings.max_pixels, settings.max_count)
     if folder is None:

@@ -18,6 +18,9 @@ exit codes:
   2  the command line was not understood"""
 
 
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """Return a parser that describes itself by a module's docstring."""
     made = argparse.ArgumentParser(
@@ -32,7 +35,8 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 def report(work: Callable[..., None], *args: object, **options: object) -> int:
     """Do the work and return the exit code; a StageError becomes one line on stderr."""
-    signal.signal(signal.SIGTERM, _stop)
+    for each in STOPS:
+        signal.signal(each, _stop)
     try:
         work(*args, **options)
     except StageError as error:
@@ -61,5 +65,7 @@ def warn(text: str) -> None:
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Let `docker stop` end a stage the way Ctrl-C does: cleaned up."""
+    """Let `docker stop` and Ctrl-C end a stage cleaned up; a second one must not cut that short."""
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,7 +13,9 @@ T = TypeVar("T")
 SECONDS = 5
 
 
-def shown(things: Iterable[T], what: str, unit: str, about: int | None = None) -> Iterator[T]:
+def shown(
+    things: Iterable[T], what: str, unit: str, about: int | None = None
+) -> Generator[T, None, None]:
     """Go through things and show on stderr how far that is; about how many there are, if known."""
     if sys.stderr.isatty():
         yield from tqdm(things, what, about, unit=f" {unit}", dynamic_ncols=True, leave=False)
