@@ -93,17 +93,18 @@ def extract(
         folder = aside[destination] if destination else None
         # closing: ffmpeg must have ended before what it wrote is cleaned up
         with closing(_decoded(source, settings, selection, folder)) as decoded:
-            found = [
-                frames.Frame(
-                    n, frames.name(n, extension, prefix), f.time, f.width, f.height, f.hash
-                )
-                for n, f in enumerate(decoded)
-            ]
+            found = [_frame(n, each, extension, prefix) for n, each in enumerate(decoded)]
         if folder:
             _rename(folder, [frame for frame in found if frame.number in selection], source)
         if index:
             frames.write(found, aside[index])
     cli.say(f"{source}: {len(found)} frames of {found[0].width}x{found[0].height} pixels")
+
+
+def _frame(number: int, each: decoder.Decoded, extension: str, prefix: str) -> frames.Frame:
+    """Return a decoded frame's line of the index."""
+    name = frames.name(number, extension, prefix)
+    return frames.Frame(number, name, each.time, each.width, each.height, each.hash)
 
 
 def _decoded(
