@@ -1,6 +1,6 @@
 # Two commands do everything: `make repro` and `make test`. `make help` lists the others.
 .DEFAULT_GOAL := help
-.PHONY: help repro test quick lint images lock stop engine
+.PHONY: help repro test quick lint fuzz bench images lock stop engine
 
 SETUP := pipelines/setup.sh
 PYTHON := .venv/bin/python
@@ -16,10 +16,10 @@ repro: images ## set up, reproduce the sample registry, show what came out
 	@for split in data/merged/*/; do \
 	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
 
-test: .venv/test images ## run every test; needs a Docker engine
+test: .venv/test .venv/services/installed images ## run every test; needs a Docker engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope
 
-quick: .venv/test ## run the tests that need no engine
+quick: .venv/test .venv/services/installed ## run the tests that need no engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope -m "not engine"
 
 lint: .venv/test ## look for mistakes without running anything
@@ -28,6 +28,12 @@ lint: .venv/test ## look for mistakes without running anything
 	$(PYTHON) -m mypy
 	hadolint images/*/Dockerfile
 	git ls-files -z | xargs -0 grep -lZ '^#!.*sh$$' -- | xargs -0 shellcheck
+
+fuzz: .venv/fuzz ## feed the readers broken files for a minute; only a StageError may leave them
+	$(PYTHON) tests/fuzz/fuzz.py
+
+bench: .venv/bench ## measure the stages against their rivals; takes ten minutes
+	DATUMARO_PYTHON=$(CURDIR)/.venv/bench/bin/python PYTHONPATH=images/base $(PYTHON) tests/bench/bench.py
 
 images: .venv/run engine ## build the images, write images.yaml
 	$(PYTHON) -m pipelines images
@@ -48,4 +54,18 @@ lock: .venv/test ## renew the locked packages, requirements.in -> requirements.t
 
 .venv/test: tests/requirements.txt .venv/run
 	@$(SETUP) venv $<
+	@touch $@
+
+.venv/services/installed: tests/services/package.json tests/services/package-lock.json .venv/test
+	@$(SETUP) services tests/services
+	@touch $@
+
+.venv/fuzz: tests/fuzz/requirements.txt .venv/test
+	@$(SETUP) venv $<
+	@touch $@
+
+.venv/bench: tests/bench/requirements.txt .venv/test
+	@python3 -m venv $@
+	@$@/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  --only-binary :all: --requirement $<
 	@touch $@

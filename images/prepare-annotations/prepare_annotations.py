@@ -20,10 +20,13 @@ from typing import Any
 import rules
 from annotations import dataset, exports
 from annotations.cvat_xml import ANY, Choice
+from annotations.dataset import Metrics, Written
+from annotations.model import Export
 from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
 from stage.parameters import Parameters, load
 from stage.progress import shown
+from stage.workers import spread
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ def prepare(
     name = Path(os.path.abspath(root)).name  # noqa: PTH100  # a link keeps its own name
     loaded = load(parameters)
     settings, entry = read(loaded, name), loaded.section(Dataset, ("datasets", name))
-    sieve = Sieve(settings, frames.of(root), rewrite)
+    sieve = Sieve(settings, frames.of(root), str(source), rewrite)
     sources.file(source)
     inputs = [source, root, parameters, sieve.pictures.source]
     sets, labelmap = (root / "ImageSets", root / "labelmap.txt") if imagesets else (None, None)
@@ -65,15 +68,35 @@ def prepare(
     if entry.cvat_task:
         choice = replace(choice, expected=str(entry.cvat_task))
     with outputs.whole(destination, sets, labelmap, metrics) as aside:
-        kept = sieve.kept(exports.read(source, sieve.pictures, choice), str(source))
-        written = list(dataset.write(shown(kept, source.name, "pictures"), aside[destination]))
+        with exports.opened(source, sieve.pictures, choice) as export:
+            written = _written(export, sieve, dataset.writer(aside[destination]))
         if sets and labelmap:
             dataset.write_imagesets(written, settings.valid_labels, aside[sets])
             dataset.write_labelmap(settings.valid_labels, aside[labelmap])
         if metrics:
             sieve.metrics.write(aside[metrics])
-    sieve.warn(str(source))
+    sieve.warn()
     print(sieve.metrics)
+
+
+def _written(export: Export, sieve: Sieve, to: dataset.Folder | dataset.Zip) -> list[Written]:
+    """Write what is kept of an export, in all processes; return it in order."""
+
+    def part(places: range) -> tuple[list[Written], Metrics, dict[str, list[str]], list[str]]:
+        own = sieve.part()
+        kept = (own.kept(export.annotations[place]) for place in places)
+        written = [to.put(annotation) for annotation in kept if annotation]
+        return written, own.metrics, own.examples, own.found
+
+    def parts() -> Iterator[Written]:
+        for written, metrics, examples, found in spread(part, len(export.annotations)):
+            sieve.add(metrics, examples, found)
+            yield from written
+
+    written = sorted(shown(parts(), Path(sieve.where).name, "pictures"))
+    sieve.finish(export)
+    to.finish(written)
+    return written
 
 
 def read(loaded: Parameters, name: str) -> Annotations:

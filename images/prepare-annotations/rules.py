@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from annotations.cvat_xml import BOXES, KINDS
 from annotations.dataset import Metrics
-from annotations.model import Annotation, Object
+from annotations.model import NOWHERE, Annotation, Export, Object
 from stage import cli, frames
 from stage.errors import StageError
 
@@ -50,84 +50,129 @@ class Sieve:
     """Lets through what goes into a dataset and counts what does not.
 
     `rewrite` gives annotations the names of the pictures they are about, and drops those without
-    a picture.
+    a picture. `where` names the export in errors. `found`: the pictures of all annotations so
+    far, kept or not.
     """
 
     settings: Annotations
     pictures: frames.Pictures
+    where: str
     rewrite: bool = True
     metrics: Metrics = field(default_factory=Metrics)
-    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    examples: dict[str, list[str]] = field(default_factory=dict)
+    found: list[str] = field(default_factory=list)
+    _sorts: dict[tuple[str, tuple[Any, ...]], tuple[str, str | None]] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Have a number, 0, for labels that occur nowhere."""
-        self.metrics.labels.update(dict.fromkeys(self.settings.valid_labels, 0))
+    def part(self) -> "Sieve":
+        """Return one for a part of the annotations, which has let through nothing yet."""
+        return Sieve(self.settings, self.pictures, self.where, self.rewrite, _sorts=self._sorts)
 
-    def kept(self, annotations: Iterable[Annotation], where: str) -> Iterator[Annotation]:
-        """Yield what is kept of the annotations of an export, at where, ordered by picture."""
-        found = sorted(self._named(annotations, where), key=lambda a: a.picture)
-        self._missing(found)
-        for one, other in pairwise(found):
-            if one.picture == other.picture:
-                raise StageError(f"{where}: has {one.picture} twice; export again")
-        for annotation in found:
-            objects = sorted(self._objects(annotation), key=_order)
-            kept = replace(annotation, objects=tuple(objects))
-            if kept.objects or self.settings.keep_empty:
-                self.metrics.count(kept)
-                yield kept
-            else:
-                self.metrics.dropped["picture without objects"] += 1
+    def add(self, metrics: Metrics, examples: dict[str, list[str]], found: list[str]) -> None:
+        """Add what a part has seen."""
+        self.metrics.add(metrics)
+        self.found += found
+        for text, names in examples.items():
+            self.examples.setdefault(text, []).extend(names)
 
-    def warn(self, where: str) -> None:
+    def kept(self, annotation: Annotation) -> Annotation | None:
+        """Return what is kept of an annotation, None if it is nothing."""
+        named = self._named(annotation)
+        if named is None:
+            return None
+        self.found.append(named.picture)
+        objects = sorted(self._objects(named), key=_order)
+        if not objects and not self.settings.keep_empty:
+            self.metrics.dropped["picture without objects"] += 1
+            return None
+        kept = named._replace(objects=tuple(objects))
+        self.metrics.count(kept)
+        return kept
+
+    def finish(self, export: Export) -> None:
+        """Look at the whole: no picture twice, all labels counted, missing pictures named."""
+        self.found.sort()
+        for one, other in pairwise(self.found):
+            if one == other:
+                raise StageError(f"{self.where}: has {one} twice; export again")
+        for label in self.settings.valid_labels:
+            self.metrics.labels.setdefault(label, 0)
+        self._missing(export)
+        for track in export.ghosts:
+            self.metrics.doubtful["track that runs on after a deleted frame"] += 1
+            self._example("runs on after a deleted frame, perhaps without its object", track)
+
+    def _example(self, text: str, name: str) -> None:
+        """Remember a name for a warning."""
+        self.examples.setdefault(text, []).append(name)
+
+    def warn(self) -> None:
         """Warn of what is probably not as its maker meant it."""
         for text, names in sorted(self.examples.items()):
             more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
-            cli.warn(f"{where}: {text}: {', '.join(names[:FIRST])}{more}")
+            cli.warn(f"{self.where}: {text}: {', '.join(names[:FIRST])}{more}")
         for label, count in sorted(self.metrics.labels.items()):
             if not count:
-                cli.warn(f"{where}: no object is a {label!r}, one of valid-labels")
+                cli.warn(f"{self.where}: no object is a {label!r}, one of valid-labels")
 
-    def _named(self, annotations: Iterable[Annotation], where: str) -> Iterator[Annotation]:
-        """Find the picture of each annotation; both must be of one size."""
-        for annotation in annotations:
-            frame = self.pictures.named(annotation.picture)
-            if frame is None and self.pictures.complete and CVATS.fullmatch(annotation.picture):
-                raise StageError(
-                    f"{where}: has {annotation.picture}, which is not in {self.pictures.source}; "
-                    "is it the export of another movie?"
-                )
-            if frame is None and self.rewrite:
-                self.metrics.dropped["without picture"] += len(annotation.objects)
-                self.examples[f"not in {self.pictures.source}, left out"].append(annotation.picture)
-                continue
-            if frame and frame.width:
-                _same_size(annotation, frame, where)
-            yield replace(annotation, picture=frame.name) if frame and self.rewrite else annotation
+    def _named(self, annotation: Annotation) -> Annotation | None:
+        """Find the picture of an annotation; both must be of one size."""
+        name, pictures = annotation.picture, self.pictures
+        frame = pictures.named(name)
+        if frame is None and pictures.complete and CVATS.fullmatch(name):
+            raise StageError(
+                f"{self.where}: has {name}, which is not in {pictures.source}; "
+                "is it the export of another movie?"
+            )
+        if frame is None and self.rewrite:
+            self.metrics.dropped["without picture"] += len(annotation.objects)
+            self._example(f"not in {pictures.source}, left out", name)
+            return None
+        if frame and frame.width:
+            _same_size(annotation, frame, self.where)
+        return annotation._replace(picture=frame.name) if frame and self.rewrite else annotation
 
-    def _missing(self, found: Iterable[Annotation]) -> None:
-        """Count pictures that the export leaves out between its first and last: deleted frames."""
-        named = (self.pictures.named(annotation.picture) for annotation in found)
-        numbers = sorted(frame.number for frame in named if frame)
+    def _missing(self, export: Export) -> None:
+        """Count the pictures that the export leaves out: deleted frames.
+
+        Where the export does not say which frames the task has, those are from its first picture
+        to its last, in the step that all their numbers have in common.
+        """
+        named = (self.pictures.named(name) for name in self.found)
+        numbers = sorted({frame.number for frame in named if frame})
+        if not numbers:
+            return
         step = math.gcd(*(other - one for one, other in pairwise(numbers))) or 1
-        missing = set(range(numbers[0], numbers[-1], step)) - set(numbers) if numbers else set()
-        for number in sorted(missing):
+        expected = export.numbers or range(numbers[0], numbers[-1], step)
+        for number in sorted(set(expected) - set(numbers)):
             if frame := self.pictures.numbered(number):
                 self.metrics.dropped["picture not in the export"] += 1
-                self.examples["not in the export, probably deleted in CVAT"].append(frame.name)
+                self._example("not in the export, probably deleted in CVAT", frame.name)
 
     def _objects(self, annotation: Annotation) -> Iterator[Object]:
         for each in annotation.objects:
-            labelled = replace(each, label=self._label(each))
-            reason = self._unwanted(labelled)
+            label, reason = self._sort(each.label, each[2:])
+            labelled = each if label == each.label else each._replace(label=label)
             if not reason:
                 labelled, reason = self._boxed(labelled, annotation)
             if reason:
                 self.metrics.dropped[reason] += 1
                 if not reason.startswith("label "):
-                    self.examples[f"dropped, {reason}"].append(annotation.picture)
+                    self._example(f"dropped, {reason}", annotation.picture)
             else:
                 yield labelled
+
+    def _sort(self, own: str, more: tuple[Any, ...]) -> tuple[str, str | None]:
+        """Return what all objects of a sort have: label, and why they are dropped if they are.
+
+        own: the label in the export. more: the fields of an Object after its box.
+        """
+        known = self._sorts.get((own, more))
+        if known is None:
+            each = Object(own, NOWHERE, *more)
+            labelled = each._replace(label=self._label(each))
+            known = labelled.label, self._unwanted(labelled)
+            self._sorts[own, more] = known
+        return known
 
     def _label(self, each: Object) -> str:
         """Return the label: attributes concatenated, then renamed."""
@@ -153,26 +198,23 @@ class Sieve:
 
     def _boxed(self, each: Object, annotation: Annotation) -> tuple[Object, str | None]:
         """Return the object with its upright box in the picture, or why that is none."""
-        box = each.box.circumscribed(each.rotation) if each.rotation else each.box
-        if box.rounded().empty:
+        box = (each.box.circumscribed(each.rotation) if each.rotation else each.box).rounded()
+        if box.empty:
             return each, "box without area"
-        if annotation.width:
-            inside = box.clipped(annotation.width, annotation.height).rounded()
+        if annotation.width and not box.inside(annotation.width, annotation.height):
+            inside = box.clipped(annotation.width, annotation.height)
             if inside.empty:
                 return each, "box outside the picture"
             box = inside if self.settings.clip else box
-        box = box.rounded()
         width, height = self.settings.min_size
         if box.xmax - box.xmin < width or box.ymax - box.ymin < height:
             return each, "box smaller than min-size"
-        return replace(each, box=box), None
+        return each if box == each.box else each._replace(box=box), None
 
 
 def _order(each: Object) -> tuple[object, ...]:
     """Order objects by what they are, so that the order in the export changes nothing."""
-    box = each.box
-    flags = each.occluded, each.truncated, each.difficult, each.pose, each.shape, each.rotation
-    return each.label, box.xmin, box.ymin, box.xmax, box.ymax, each.attributes, flags
+    return each.label, each.box, each.attributes, each
 
 
 def _same_size(annotation: Annotation, frame: frames.Frame, where: str) -> None:

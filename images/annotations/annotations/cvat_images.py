@@ -10,16 +10,15 @@ The pictures of a video task are called frame_000000, without extension (cvat-ai
 """
 
 import re
-from collections.abc import Iterator
 from typing import IO
 
-from lxml import etree
-
-from annotations.cvat_xml import ANY, Choice, Task, shape, task
-from annotations.model import Annotation
-from annotations.safe_xml import at, attribute, elements, whole
+from annotations.cvat_xml import Task
+from annotations.drawn import Drawn
+from annotations.model import Annotation, Export
+from annotations.safe_xml import Element, at, attribute, walk, whole
 from stage import frames
 from stage.errors import StageError
+from stage.workers import Lazy
 
 FRAME = re.compile(rf"{frames.PREFIX}([0-9]{{6,9}})", re.ASCII)
 
@@ -28,23 +27,30 @@ def read(
     stream: IO[bytes],
     where: str,
     _pictures: frames.Pictures,
-    choice: Choice = ANY,
-) -> Iterator[Annotation]:
-    """Yield the annotation of each picture in an export."""
-    chosen, names = Task(), set[str]()
-    for element, ended in elements(stream, where, ("meta", "image")):
-        if ended and element.tag == "meta":
-            chosen = task(element, choice, where)
-        elif ended and chosen.holds(element):
-            annotation = _annotation(element, chosen, where)
-            if annotation.picture in names:
-                text = f"{annotation.picture} is in it twice; export again from CVAT"
-                raise StageError(f"{at(element, where)}: {text}")
-            names.add(annotation.picture)
-            yield annotation
+    chosen: Task,
+    _interpolate: bool = False,
+) -> Export:
+    """Read an export of a task into the annotations of its pictures, in its order."""
+    drawn, pictures, names = Drawn(where), list[tuple[str, int, int]](), set[str]()
+    for image, shape in walk(stream, where):
+        if image.tag != "image" or not chosen.holds(image, where):
+            continue
+        if shape is not None:
+            drawn.add(len(pictures) - 1, shape, attribute(shape, "label", where))
+            continue
+        pictures.append(_picture(image, chosen, where))
+        name = pictures[-1][0]
+        if name in names:
+            text = f"{name} is in it twice; export again from CVAT"
+            raise StageError(f"{at(image, where)}: {text}")
+        names.add(name)
+    annotations = Lazy(lambda n: Annotation(*pictures[n], drawn.objects(n)), len(pictures))
+    of_movie = chosen.stop is not None and all(FRAME.fullmatch(name) for name in names)
+    return Export(annotations, chosen.numbers(0) if of_movie else range(0))
 
 
-def _annotation(image: etree._Element, chosen: Task, where: str) -> Annotation:
+def _picture(image: Element, chosen: Task, where: str) -> tuple[str, int, int]:
+    """Return the name, width and height of a picture."""
     name = attribute(image, "name", where)
     if not frames.inside(name):
         raise StageError(f"{at(image, where)}: {name[:40]!r} is no picture's name; export again")
@@ -53,6 +59,4 @@ def _annotation(image: etree._Element, chosen: Task, where: str) -> Annotation:
     width, height = (
         whole(attribute(image, side, where), side, image, where) for side in ("width", "height")
     )
-    shapes = (each for each in image.iterchildren() if isinstance(each.tag, str))
-    objects = (shape(each, attribute(each, "label", where), where) for each in shapes)
-    return Annotation(name, width, height, tuple(objects))
+    return name, width, height

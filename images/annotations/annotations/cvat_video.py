@@ -12,45 +12,28 @@ CVAT writes every interpolated shape, and ends a visible range by one with outsi
 objects of a frame are those with its number and outside="0"; nothing is carried on to others.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator
-from typing import IO
-
-from lxml import etree
+from collections.abc import Sequence
+from typing import IO, NamedTuple
 
 from annotations import interpolation
-from annotations.cvat_xml import ANY, BOXES, Choice, Task, shape, task
+from annotations.cvat_xml import BOXES, Attributes, Task, shape
+from annotations.drawn import Drawn
 from annotations.interpolation import Seen
-from annotations.model import Annotation, Object
-from annotations.safe_xml import at, attribute, elements, whole
+from annotations.model import Annotation, Export
+from annotations.safe_xml import Element, at, attribute, walk, whole
 from stage import frames
 from stage.errors import StageError
+from stage.workers import Lazy
 
 
 def read(
     stream: IO[bytes],
     where: str,
     pictures: frames.Pictures,
-    choice: Choice = ANY,
-) -> Iterator[Annotation]:
+    chosen: Task,
+    interpolate: bool = False,
+) -> Export:
     """Read an export into the annotations of the task's frames, those without objects included."""
-    chosen, tracks = Task(), _Tracks(where)
-    for element, ended in elements(stream, where, ("meta", "track", *BOXES)):
-        if element.tag == "track":
-            if not ended and chosen.holds(element):
-                tracks.begin(element)
-            elif ended:
-                tracks.end()
-        elif element.tag == "meta" and ended:
-            chosen = task(element, choice, where)
-        elif ended and tracks.open and getattr(element.getparent(), "tag", "") == "track":
-            tracks.add(element, chosen)
-    yield from _by_frame(tracks.objects(chosen, pictures, choice), chosen, pictures, where)
-
-
-def _by_frame(
-    objects: dict[int, list[Object]], chosen: Task, pictures: frames.Pictures, where: str
-) -> Iterator[Annotation]:
     last = max((frame.number for frame in pictures), default=0)
     numbers = chosen.numbers(last)
     if pictures.complete and len(numbers) and numbers[-1] > last:
@@ -58,87 +41,157 @@ def _by_frame(
             f"{where}: goes to frame {numbers[-1]}, but the last in {pictures.source} is {last}; "
             "is it the export of another movie?"
         )
-    for number in sorted(objects):
-        if number not in numbers:
-            raise StageError(f"{where}: frame {number} is none of the task's ({numbers})")
-        if pictures.numbered(number) is None:
-            width, height = chosen.size or (0, 0)
-            yield Annotation(frames.name(number, ".PNG"), width, height, tuple(objects[number]))
-    for frame in pictures:
-        if frame.number in numbers:
-            width, height = chosen.size or (frame.width, frame.height)
-            yield Annotation(frame.name, width, height, tuple(objects.get(frame.number, ())))
+    tracks = _Tracks(where, chosen, numbers, interpolated=interpolate)
+    for element, inner in walk(stream, where):
+        if element.tag == "track" and chosen.holds(element, where):
+            if inner is None:
+                tracks.begin(element)
+            elif inner.tag in BOXES:
+                tracks.add(inner)
+    drawn = tracks.drawn()
+    deleted, ghosts = tracks.deleted()
+    return Export(
+        _annotations(drawn, deleted, pictures, chosen, numbers),
+        numbers if chosen.stop is not None else range(0),
+        ghosts,
+    )
+
+
+def _annotations(
+    drawn: Drawn, deleted: set[int], pictures: frames.Pictures, chosen: Task, numbers: range
+) -> Sequence[Annotation]:
+    """Return the annotations of the frames that have a picture or an object."""
+    seen = {frame.number for frame in pictures if frame.number in numbers} - deleted
+    empty = frames.Frame(0, "")
+    shown = [
+        pictures.numbered(number) or empty._replace(number=number, name=frames.name(number, ".PNG"))
+        for number in sorted(seen.union(drawn))
+    ]
+
+    def annotation(place: int) -> Annotation:
+        number, name, _, width, height, _ = shown[place]
+        return Annotation(name, *(chosen.size or (width, height)), drawn.objects(number))
+
+    return Lazy(annotation, len(shown))
+
+
+class _Gap(NamedTuple):
+    """Frames that a track leaves out: between start and end; line: where it goes on."""
+
+    track: str
+    start: int
+    end: int
+    line: int
 
 
 class _Tracks:
     """The shapes of the tracks that are read so far."""
 
-    def __init__(self, where: str) -> None:
-        self.open = False
-        self._where = where
-        self._ids: set[str] = set()
+    def __init__(self, where: str, chosen: Task, numbers: range, *, interpolated: bool) -> None:
+        """Start without any; chosen is the task that they are of, numbers are its frames'."""
+        self._where, self._chosen, self._numbers = where, chosen, numbers
+        self._drawn = Drawn(where)
+        self._interpolated = interpolated
         self._tracks: list[list[Seen]] = []
+        """The tracks as a whole, if they are to be interpolated."""
         self._id = self._label = ""
+        self._number, self._visible, self._keyframe = -1, False, -1
+        """Frame and visibility of the track's last shape, and its last keyframe; -1 if none."""
+        self._lasts: dict[str, tuple[int, int]] = {}
+        """Of each track its last visible frame and its last keyframe."""
+        self._extras: list[Attributes] = []
         self._complete = False
         """Whether a shape that is no keyframe is written: then all of them are."""
+        self._gaps: list[_Gap] = []
 
-    def begin(self, track: etree._Element) -> None:
+    def begin(self, track: Element) -> None:
         """Start a track."""
         self._id = attribute(track, "id", self._where)
         self._label = attribute(track, "label", self._where)
-        if self._id in self._ids:
+        if self._id in self._lasts:
             raise StageError(f"{at(track, self._where)}: track {self._id} is in it twice")
-        self._ids.add(self._id)
-        self._tracks.append([])
-        self.open = True
+        self._lasts[self._id] = (-1, -1)
+        pairs = ("track_id", self._id)
+        self._extras = [(pairs, ("keyframe", each)) for each in ("False", "True")]
+        self._number, self._visible, self._keyframe = -1, False, -1
+        if self._interpolated:
+            self._tracks.append([])
 
-    def end(self) -> None:
-        """End the track."""
-        self.open = False
-
-    def add(self, element: etree._Element, chosen: Task) -> None:
+    def add(self, element: Element) -> None:
         """Take a shape of the track."""
-        where, track = self._where, self._tracks[-1]
-        written = whole(attribute(element, "frame", where), "frame", element, where)
-        number = written - chosen.offset
-        if number < 0:
-            raise StageError(f"{at(element, where)}: frame {written} is before the task's first")
-        if track and number <= track[-1].number:
-            text = f"frame {number} follows {track[-1].number} in its track"
+        where, step, before = self._where, self._chosen.step, self._number
+        written = whole(element.attributes.get("frame", ""), "frame", element, where)
+        number = written - self._chosen.offset
+        if number not in self._numbers:
+            raise self._strange(element, number)
+        if number <= before:
+            text = f"frame {number} follows {before} in its track"
             raise StageError(f"{at(element, where)}: {text}; export again from CVAT")
-        keyframe = element.get("keyframe") != "0"
-        self._complete |= not keyframe
-        extra = (("track_id", self._id), ("keyframe", str(keyframe)))
-        thing = shape(element, self._label, where, extra)
-        track.append(Seen(number, _visible(element), thing, element.sourceline))
+        if self._visible and number - before > step:
+            self._gaps.append(_Gap(self._id, before, number, element.sourceline))
+        if element.attributes.get("keyframe") == "0":
+            self._complete = True
+        else:
+            self._keyframe = number
+        self._number, self._visible = number, _visible(element)
+        self._take(element, self._extras[number == self._keyframe])
 
-    def objects(
-        self, chosen: Task, pictures: frames.Pictures, choice: Choice
-    ) -> dict[int, list[Object]]:
-        """Return what is visible, by frame number."""
-        tracks = self._tracks
-        gaps = [gap for track in tracks if (gap := interpolation.gap(track, chosen.step))]
-        if gaps and not self._complete:
-            if not choice.interpolate:
-                one, other = gaps[0]
-                raise StageError(
-                    f"{self._where}:{other.line}: has keyframes only (nothing for "
-                    f"{other.number - one.number - 1} frames after {one.number}); export 'CVAT for "
-                    "video 1.1' from CVAT, which writes every frame, or give --interpolate"
-                )
-            last = max((frame.number for frame in pictures), default=0)
-            numbers = chosen.numbers(last)
-            tracks = [interpolation.completed(t, numbers, self._where) for t in tracks]
-        found: dict[int, list[Object]] = defaultdict(list)
-        for track in tracks:
-            for seen in track:
-                if seen.visible:
-                    found[seen.number].append(seen.thing)
-        return found
+    def _strange(self, element: Element, number: int) -> StageError:
+        """Return the error that says that the task has no such frame."""
+        numbers = self._numbers
+        span = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
+        span += f" in steps of {numbers.step}" if numbers.step > 1 else ""
+        text = f"frame {number} is none of the task's ({span}); export again from CVAT"
+        return StageError(f"{at(element, self._where)}: {text}")
+
+    def _take(self, element: Element, extra: Attributes) -> None:
+        if self._interpolated:
+            thing = shape(element, self._label, self._where, extra)
+            self._tracks[-1].append(Seen(self._number, self._visible, thing))
+        elif self._visible:
+            self._lasts[self._id] = (self._number, self._keyframe)
+            self._drawn.add(self._number, element, self._label, extra)
+        else:
+            shape(element, self._label, self._where, extra)  # it is checked all the same
+
+    def drawn(self) -> Drawn:
+        """Return what is visible; complete it if it has keyframes only and that is wanted."""
+        if not self._gaps or self._complete:
+            tracks = self._tracks
+        elif self._interpolated:
+            tracks = [interpolation.completed(t, self._numbers, self._where) for t in self._tracks]
+        else:
+            first = self._gaps[0]
+            nothing = f"nothing for {first.end - first.start - 1} frames after {first.start}"
+            raise StageError(
+                f"{self._where}:{first.line}: has keyframes only ({nothing}); export 'CVAT for "
+                "video 1.1' from CVAT, which writes every frame, or give --interpolate"
+            )
+        for seen in (seen for track in tracks for seen in track if seen.visible):
+            self._drawn.put(seen.number, seen.thing)
+        return self._drawn
+
+    def deleted(self) -> tuple[set[int], tuple[str, ...]]:
+        """Return the frames that were deleted in CVAT, and the tracks that may be wrong since.
+
+        CVAT writes a visible track for every frame, so one that it leaves out was deleted. Had
+        the object left the picture there, CVAT would have forgotten it and gone on to the task's
+        last frame: no keyframe follows (cvat-ai/cvat#9468).
+        """
+        step = self._chosen.step
+        gaps = self._gaps if self._complete else []
+        numbers = {n for gap in gaps for n in range(gap.start + step, gap.end, step)}
+        last = max(self._lasts.values(), default=(0, 0))[0]
+        return numbers - set(self._drawn), tuple(
+            f"track {gap.track}"
+            for gap in gaps
+            if self._lasts[gap.track][0] == last and self._lasts[gap.track][1] < gap.end
+        )
 
 
-def _visible(element: etree._Element) -> bool:
+def _visible(element: Element) -> bool:
     """Tell whether a shape is in the picture; a skeleton is if one of its points is."""
     if element.tag == "skeleton":
-        return any(point.get("outside") != "1" for point in element.iterchildren("points"))
+        points = (each for each in element.children if each.tag == "points")
+        return any(each.get("outside") != "1" for each in points)
     return element.get("outside") != "1"

@@ -16,11 +16,24 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from sys import intern
+from typing import IO
 
 from lxml import etree
 
-from annotations.model import Box, Object, around_ellipse
-from annotations.safe_xml import at, attribute, box, climbs, label, number, text, whole
+from annotations.model import NOWHERE, Box, Object, around_ellipse
+from annotations.safe_xml import (
+    Element,
+    Placed,
+    at,
+    attribute,
+    box,
+    climbs,
+    elements,
+    label,
+    number,
+    text,
+    whole,
+)
 from stage.errors import StageError
 
 EDGES = ("xtl", "ytl", "xbr", "ybr")
@@ -48,7 +61,8 @@ class Task:
     """A task of an export. start, stop, step: of its frames, absolute numbers, stop included.
 
     count: how many frames it has, deleted ones included. size: width and height of the pictures.
-    offset: what a project's export adds to its frame numbers.
+    offset: what a project's export adds to its frame numbers. siblings: the ids of all tasks of
+    the project, if it is the export of one.
     """
 
     id: str = ""
@@ -60,15 +74,23 @@ class Task:
     count: int = 0
     size: tuple[int, int] | None = None
     offset: int = 0
-    project: bool = False
+    siblings: frozenset[str] = frozenset()
 
     def numbers(self, last: int) -> range:
         """Return the numbers of the task's frames; last is used if it does not say its own."""
         return range(self.start, (last if self.stop is None else self.stop) + 1, self.step)
 
-    def holds(self, element: etree._Element) -> bool:
-        """Tell whether a track or picture of a project's export is of this task."""
-        return not self.project or element.get("task_id", self.id) == self.id
+    def holds(self, element: Element, where: str) -> bool:
+        """Tell whether a track or picture is of this task; all are, but in a project's export."""
+        if not self.siblings:
+            return True
+        own = element.get("task_id", self.id if len(self.siblings) == 1 else "")
+        if own not in self.siblings:
+            text = (
+                f"task_id is {own!r}, which is none of the project's tasks; export the task alone"
+            )
+            raise StageError(f"{at(element, where)}: {text}")
+        return own == self.id
 
 
 def task(meta: etree._Element, choice: Choice, where: str) -> Task:
@@ -104,10 +126,11 @@ def _offset(tasks: list[Task]) -> Iterator[Task]:
     before would end (cvat-ai/cvat, dataset_manager/bindings.py, ProjectData._init_frame_info).
     """
     offset, before = 0, Task()
+    siblings = frozenset(each.id for each in tasks)
     for each in tasks:
         same = before.id and each.subset == before.subset
         offset = offset + before.start + before.step * before.count if same else 0
-        yield replace(each, offset=offset, project=True)
+        yield replace(each, offset=offset, siblings=siblings)
         before = each
 
 
@@ -154,28 +177,52 @@ def _size(element: etree._Element, where: str) -> tuple[int, int]:
     return width, height
 
 
+def head(stream: IO[bytes], where: str, choice: Choice) -> tuple[str, Task]:
+    """Return of what an export consists, "track" or "image", and the task that it is of.
+
+    The stream is rewound. Without either element, the task's mode tells: it is an export of a
+    task whose pictures have no annotations.
+    """
+    mode, found = "track", Task()
+    for element, ended in elements(stream, where, ("meta", "track", "image")):
+        if element.tag != "meta":
+            mode = str(element.tag)
+            break
+        if ended:
+            found = task(element, choice, where)
+            mode = "image" if element.findtext(".//mode") == "annotation" else mode
+    stream.seek(0)
+    return mode, found
+
+
 def shape(
-    element: etree._Element, name: str, where: str, extra: tuple[tuple[str, str], ...] = ()
+    element: Element, name: str, where: str, extra: tuple[tuple[str, str], ...] = ()
 ) -> Object:
     """Return the object that an element (<box>, <polygon>, ...) draws; extra: more attributes."""
-    kind = str(element.tag)
-    rotation = number(element.get("rotation", "0"), "rotation", element, where)
-    pairs = [(attribute(e, "name", where), e.text or "") for e in element.iterfind("attribute")]
+    kind = element.tag
+    rotation = number(element.get("rotation") or "0", "rotation", element, where)
+    own = [each for each in element.children if each.tag == "attribute"]
+    pairs = [(attribute(each, "name", where), each.text) for each in own]
     check_kinds(pairs, element, where)
-    own, flags = sorted_attributes((*pairs, *extra), rotation)
+    attributes, flags = sorted_attributes((*pairs, *extra), rotation)
     return Object(
         label=label(name, element, where),
-        box=BOXES.get(kind, _none)(element, where),
+        box=box_of(element, where),
         shape=kind,
         rotation=rotation if kind == "box" else 0.0,
         occluded=element.get("occluded") == "1",
         truncated="truncated" in flags,
         difficult="difficult" in flags,
-        attributes=own,
+        attributes=attributes,
     )
 
 
-def check_kinds(pairs: Iterable[tuple[str, str]], element: etree._Element, where: str) -> None:
+def box_of(element: Element, where: str) -> Box:
+    """Return the upright box around what an element draws; one without area if it draws nothing."""
+    return BOXES.get(element.tag, _none)(element, where)
+
+
+def check_kinds(pairs: Iterable[tuple[str, str]], element: Placed, where: str) -> None:
     """Refuse a `type`, which may become part of a label, that is a path."""
     for name, value in pairs:
         if name in KINDS and climbs(value):
@@ -218,23 +265,27 @@ def _spelled(value: str) -> str:
     return intern(value[:-2] if re.fullmatch(r"-?[0-9]+\.0", value) else value)
 
 
-def _box(element: etree._Element, where: str) -> Box:
-    return box({edge: attribute(element, edge, where) for edge in EDGES}, element, where)
+def _box(element: Element, where: str) -> Box:
+    try:
+        edges = [element.attributes[edge] for edge in EDGES]
+    except KeyError:
+        edges = [attribute(element, edge, where) for edge in EDGES]
+    return box(edges, EDGES, element, where)
 
 
-def _points(element: etree._Element, where: str) -> Box:
+def _points(element: Element, where: str) -> Box:
     """Return the box around `x,y;x,y`."""
     return around(attribute(element, "points", where).split(";"), element, where)
 
 
-def _skeleton(element: etree._Element, where: str) -> Box:
+def _skeleton(element: Element, where: str) -> Box:
     """Return the box around the points of a skeleton that are in the picture."""
-    visible = [p for p in element.iterchildren("points") if p.get("outside") != "1"]
+    visible = [p for p in element.children if p.tag == "points" and p.get("outside") != "1"]
     pairs = [each for p in visible for each in attribute(p, "points", where).split(";")]
-    return around(pairs, element, where) if pairs else Box(0, 0, 0, 0)
+    return around(pairs, element, where) if pairs else NOWHERE
 
 
-def around(pairs: list[str], element: etree._Element, where: str) -> Box:
+def around(pairs: list[str], element: Element, where: str) -> Box:
     """Return the box around points, each written `x,y`."""
     if not all(pair.count(",") == 1 for pair in pairs):
         raise StageError(f"{at(element, where)}: points= is no `x,y;x,y`; export again")
@@ -245,22 +296,22 @@ def around(pairs: list[str], element: etree._Element, where: str) -> Box:
     return Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def _ellipse(element: etree._Element, where: str) -> Box:
+def _ellipse(element: Element, where: str) -> Box:
     names = ("cx", "cy", "rx", "ry")
     x, y, rx, ry = (number(attribute(element, n, where), n, element, where) for n in names)
     return around_ellipse(
-        x, y, rx, ry, number(element.get("rotation", "0"), "rotation", element, where)
+        x, y, rx, ry, number(element.get("rotation") or "0", "rotation", element, where)
     )
 
 
-def _cuboid(element: etree._Element, where: str) -> Box:
+def _cuboid(element: Element, where: str) -> Box:
     """Return the box around a cuboid's eight corners: xtl1, ytl1, ... xbr2, ybr2."""
     corners = [f"{corner}{side}" for corner in ("tl", "bl", "tr", "br") for side in "12"]
     pairs = [f"{element.get(f'x{c}', '')},{element.get(f'y{c}', '')}" for c in corners]
     return around(pairs, element, where)
 
 
-def _mask(element: etree._Element, where: str) -> Box:
+def _mask(element: Element, where: str) -> Box:
     left, top, width, height = (
         number(attribute(element, n, where), n, element, where)
         for n in ("left", "top", "width", "height")
@@ -268,8 +319,8 @@ def _mask(element: etree._Element, where: str) -> Box:
     return Box(left, top, left + width, top + height)
 
 
-def _none(_element: etree._Element, _where: str) -> Box:
-    return Box(0, 0, 0, 0)
+def _none(_element: Element, _where: str) -> Box:
+    return NOWHERE
 
 
 BOXES = {

@@ -2,18 +2,21 @@
 
 import hashlib
 import json
+import os
 import re
-import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from annotations import pascal_voc
 from annotations.model import Annotation
 from stage import archive, frames, sources
 from stage.errors import StageError
+from stage.workers import Lazy
 
 ARCHIVE = ".zip"
 LABELMAP = "# label:color_rgb:parts:actions"
@@ -28,6 +31,7 @@ class Metrics:
     objects: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     dropped: Counter[str] = field(default_factory=Counter)
+    doubtful: Counter[str] = field(default_factory=Counter)
 
     def count(self, annotation: Annotation) -> None:
         """Count an annotation that is kept."""
@@ -36,9 +40,18 @@ class Metrics:
         for each in annotation.objects:
             self.labels[each.label] += 1
 
+    def add(self, other: "Metrics") -> None:
+        """Add the numbers of another part of the dataset."""
+        self.pictures += other.pictures
+        self.objects += other.objects
+        self.labels.update(other.labels)
+        self.dropped.update(other.dropped)
+        self.doubtful.update(other.doubtful)
+
     def write(self, path: Path) -> None:
-        """Write them as JSON, keys sorted."""
-        text = json.dumps(vars(self), indent=2, sort_keys=True, ensure_ascii=False)
+        """Write them as JSON, keys sorted; what is doubtful only if something is."""
+        shown = {key: value for key, value in vars(self).items() if value or key != "doubtful"}
+        text = json.dumps(shown, indent=2, sort_keys=True, ensure_ascii=False)
         path.write_text(text + "\n", "utf-8")
 
     def __str__(self) -> str:
@@ -46,52 +59,78 @@ class Metrics:
         rows = [("pictures", self.pictures), ("objects", self.objects)]
         rows += [(f"  {label}", n) for label, n in sorted(self.labels.items())]
         rows += [(f"dropped, {reason}", n) for reason, n in sorted(self.dropped.items())]
+        rows += [(f"doubtful, {reason}", n) for reason, n in sorted(self.doubtful.items())]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {n:>8}" for name, n in rows)
 
 
-def write(annotations: Iterable[Annotation], path: Path) -> Iterator[Annotation]:
-    """Write each annotation, `a/b.xml` for the picture a/b.png, and pass it on.
+class Written(NamedTuple):
+    """What was written of a picture: its identifier and labels; for a zip, its file and CRC-32.
 
-    path is a folder to make, or ends with .zip: then it is one archive, the same bytes each time.
+    They sort as they are to be listed.
     """
-    put = _zipped(path) if path.suffix == ARCHIVE else _in_folder(path)
-    with put as write_file:
-        for annotation in annotations:
-            write_file(f"{identifier(annotation)}.xml", pascal_voc.write(annotation))
-            yield annotation
+
+    name: str
+    labels: tuple[str, ...]
+    content: bytes = b""
+    crc: int = 0
 
 
-Put = Callable[[str, bytes], None]
+class Folder:
+    """Writes annotations to a folder, `a/b.xml` for the picture a/b.png, from any process."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder."""
+        path.mkdir()
+        self._path = path
+        self._made = {""}
+
+    def put(self, annotation: Annotation) -> Written:
+        """Write an annotation."""
+        name = identifier(annotation)
+        folder = name.rpartition("/")[0]
+        if folder not in self._made:
+            (self._path / folder).mkdir(parents=True, exist_ok=True)
+            self._made.add(folder)
+        file = os.open(f"{self._path}/{name}.xml", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        try:
+            content = pascal_voc.write(annotation)
+            while content:
+                content = content[os.write(file, content) :]
+        finally:
+            os.close(file)
+        return Written(name, labels_of(annotation))
+
+    def finish(self, written: Sequence[Written]) -> None:
+        """Do nothing more."""
 
 
-@contextmanager
-def _in_folder(folder: Path) -> Iterator[Put]:
-    folder.mkdir()
-    made = {folder}
+class Zip:
+    """Writes annotations to a zip file, the same bytes for the same annotations."""
 
-    def put(name: str, content: bytes) -> None:
-        path = folder / name
-        if path.parent not in made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.add(path.parent)
-        path.write_bytes(content)
+    def __init__(self, path: Path) -> None:
+        """Remember where the zip file goes."""
+        self._path = path
 
-    yield put
+    def put(self, annotation: Annotation) -> Written:
+        """Keep an annotation for the zip file."""
+        content = pascal_voc.write(annotation)
+        crc = zlib.crc32(content)
+        return Written(identifier(annotation), labels_of(annotation), content, crc)
+
+    def finish(self, written: Sequence[Written]) -> None:
+        """Write the zip file."""
+        archive.write(self._path, ((f"{w.name}.xml", w.content, w.crc) for w in written))
 
 
-@contextmanager
-def _zipped(path: Path) -> Iterator[Put]:
-    """Zip files in the order in which they come, with one date and mode for all."""
-    with zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, compresslevel=6) as zipped:
+def writer(path: Path) -> Folder | Zip:
+    """Return what writes annotations to path: a folder to make, or one .zip file."""
+    return Zip(path) if path.suffix == ARCHIVE else Folder(path)
 
-        def put(name: str, content: bytes) -> None:
-            info = zipfile.ZipInfo(name)  # dated 1980-01-01
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.create_system, info.external_attr = 3, 0o100644 << 16
-            zipped.writestr(info, content)
 
-        yield put
+def labels_of(annotation: Annotation) -> tuple[str, ...]:
+    """Return the labels of the objects of a picture."""
+    return tuple(sorted({each.label for each in annotation.objects}))
 
 
 def find(root: Path) -> Path:
@@ -102,40 +141,49 @@ def find(root: Path) -> Path:
     return zipped if zipped.exists() else folder
 
 
-def read(path: Path) -> Iterator[tuple[bytes, Annotation]]:
-    """Yield the annotations that `write` wrote to path, with their files' bytes, by name."""
-    for name, content in _files(path):
-        annotation = pascal_voc.read(content, f"{path}/{name}")
-        own = name.removesuffix(".xml")
-        if identifier(annotation) != own:
-            text = "prepare the dataset again"
-            raise StageError(f"{path}/{name}: is about {annotation.picture}, not {own}; {text}")
-        yield content, annotation
-
-
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
+@contextmanager
+def opened(path: Path) -> Iterator[Sequence[tuple[bytes, Annotation]]]:
+    """Open the annotations that were written to path, by name; each with its file's bytes."""
     if path.suffix == ARCHIVE:
-        with archive.opened(path, times=100) as opened:
-            yield from ((name, opened.read(name)) for name in opened.names)
-        return
-    files = {
-        file.relative_to(path).as_posix(): file for file in sources.folder(path).rglob("*.xml")
-    }
-    for name, file in sorted(files.items()):
-        yield name, sources.file(file).read_bytes()
+        with archive.opened(path, times=100) as zipped:
+            names = zipped.names
+            yield Lazy(lambda n: _read(zipped.read(names[n]), names[n], path), len(names))
+    else:
+        names = sorted(_listed(sources.folder(path), ""))
+        yield Lazy(lambda n: _read((path / names[n]).read_bytes(), names[n], path), len(names))
 
 
-def write_imagesets(annotations: Iterable[Annotation], labels: Iterable[str], folder: Path) -> None:
+def _listed(folder: Path, prefix: str) -> Iterator[str]:
+    """Yield the names of the XML files in a folder, relative to it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _listed(folder / entry.name, f"{prefix}{entry.name}/")
+            elif entry.name.endswith(".xml"):
+                if not entry.is_file(follow_symlinks=False):
+                    sources.file(Path(entry.path))
+                yield prefix + entry.name
+
+
+def _read(content: bytes, name: str, path: Path) -> tuple[bytes, Annotation]:
+    annotation = pascal_voc.read(content, f"{path}/{name}")
+    own = name.removesuffix(".xml")
+    if identifier(annotation) != own:
+        text = "prepare the dataset again"
+        raise StageError(f"{path}/{name}: is about {annotation.picture}, not {own}; {text}")
+    return content, annotation
+
+
+def write_imagesets(written: Sequence[Written], labels: Iterable[str], folder: Path) -> None:
     """Write ImageSets/Main: default.txt lists the pictures, <label>_default.txt who has the label.
 
     Lines of the latter are `id  1` and `id -1`, as in the Pascal VOC devkit.
     """
-    kept = [(identifier(a), {each.label for each in a.objects}) for a in annotations]
     main = folder / "Main"
     main.mkdir(parents=True)
-    _write_lines(main / "default.txt", (name for name, _ in kept))
+    _write_lines(main / "default.txt", (each.name for each in written))
     for label in labels:
-        lines = (f"{name} {1 if label in labelled else -1:2}" for name, labelled in kept)
+        lines = (f"{w.name} {' 1' if label in w.labels else '-1'}" for w in written)
         _write_lines(main / f"{label}_default.txt", lines)
 
 

@@ -2,20 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from annotations import cvat_images, cvat_video, pascal_voc, safe_xml
+from annotations import cvat_images, cvat_video, cvat_xml, pascal_voc, safe_xml
 from annotations.cvat_xml import ANY, Choice
-from annotations.model import Annotation
+from annotations.model import Annotation, Export
 from stage import archive, frames
 from stage.errors import StageError
+from stage.workers import Lazy
 
 ACCEPTED = "'PASCAL VOC 1.1', 'CVAT for video 1.1' or 'CVAT for images 1.1'"
 
 READERS = {"track": cvat_video.read, "image": cvat_images.read}
-"""What an <annotations> document has first -> the module that reads it."""
+"""What an <annotations> document consists of -> the module that reads it."""
 
 OTHERS = {
     r"(task|project)\.json": "a CVAT backup",
@@ -28,22 +30,25 @@ OTHERS = {
 """Names of files in a zip -> the format that they give away, which is none of ours."""
 
 
-def read(source: Path, pictures: frames.Pictures, choice: Choice = ANY) -> Iterator[Annotation]:
-    """Yield the annotations of an export, a zip or a bare XML file, named as the export does."""
+@contextmanager
+def opened(source: Path, pictures: frames.Pictures, choice: Choice = ANY) -> Iterator[Export]:
+    """Open an export, a zip or a bare XML file; its pictures are named as it names them."""
     if not archive.is_zip(source):
+        if source.suffix.lower() == ".zip":
+            raise StageError(f"{source}: is not a zip file; export again, {ACCEPTED}")
         with source.open("rb") as file:
-            yield from _xml(file, str(source), pictures, choice)
+            yield _xml(file, str(source), pictures, choice)
         return
-    with archive.opened(source) as opened:
-        names = [name for name in opened.names if name.lower().endswith(".xml")]
+    with archive.opened(source) as zipped:
+        names = [name for name in zipped.names if name.lower().endswith(".xml")]
         voc = [name for name in names if name.startswith("Annotations/")]
         if names == ["annotations.xml"]:
-            content = BytesIO(opened.read(names[0]))
-            yield from _xml(content, f"{source}/{names[0]}", pictures, choice)
+            content = BytesIO(zipped.read(names[0]))
+            yield _xml(content, f"{source}/{names[0]}", pictures, choice)
         elif voc and voc == names:
-            yield from _voc(opened, voc, choice)
+            yield _voc(zipped, voc, choice)
         else:
-            raise StageError(f"{source}: {_what(opened.names)}; export {ACCEPTED}")
+            raise StageError(f"{source}: {_what(zipped.names)}; export {ACCEPTED}")
 
 
 def _what(names: list[str]) -> str:
@@ -55,41 +60,34 @@ def _what(names: list[str]) -> str:
     return f"has several {' and '.join(xmls[:2])}" if len(xmls) > 1 else "has no annotations inside"
 
 
-def _xml(
-    stream: IO[bytes], where: str, pictures: frames.Pictures, choice: Choice
-) -> Iterator[Annotation]:
-    kind = _kind(stream, where)
-    return READERS[kind](stream, where, pictures, choice)
-
-
-def _kind(stream: IO[bytes], where: str) -> str:
-    """Return what a CVAT document consists of, tracks or images; without either it is tracks."""
+def _xml(stream: IO[bytes], where: str, pictures: frames.Pictures, choice: Choice) -> Export:
     root = safe_xml.root(stream, where)
     if root.tag != "annotations":
         one = root.tag == pascal_voc.ROOT
         what = "is one picture's file" if one else f"has the root <{root.tag}>, not <annotations>"
         raise StageError(f"{where}: {what}, not an export of CVAT; export {ACCEPTED}")
-    mode = ""
-    for element, ended in safe_xml.elements(stream, where, ("meta", *READERS)):
-        if element.tag in READERS:
-            mode = str(element.tag)
-            break
-        if ended and element.findtext(".//mode") == "annotation":
-            mode = "image"
-    stream.seek(0)
-    return mode or "track"
+    kind, task = cvat_xml.head(stream, where, choice)
+    return READERS[kind](stream, where, pictures, task, choice.interpolate)
 
 
-def _voc(opened: archive.Archive, names: list[str], choice: Choice) -> Iterator[Annotation]:
+def _voc(zipped: archive.Archive, names: list[str], choice: Choice) -> Export:
     """Read a VOC export: one file a picture, named as the picture that it describes."""
-    wanted = _subset(opened, choice)
-    for name in names:
-        where, own = f"{opened.path}/{name}", name.removeprefix("Annotations/")[: -len(".xml")]
-        if wanted is None or own in wanted:
-            annotation = pascal_voc.read(opened.read(name), where)
-            if frames.stem(annotation.picture) != own.casefold():
-                raise StageError(f"{where}: is about {annotation.picture}; export again from CVAT")
-            yield annotation
+    wanted = _subset(zipped, choice)
+    names = [name for name in names if wanted is None or _own(name) in wanted]
+
+    def annotation(place: int) -> Annotation:
+        where = f"{zipped.path}/{names[place]}"
+        found = pascal_voc.read(zipped.read(names[place]), where)
+        if frames.stem(found.picture) != _own(names[place]).casefold():
+            raise StageError(f"{where}: is about {found.picture}; export again from CVAT")
+        return found
+
+    return Export(Lazy(annotation, len(names)))
+
+
+def _own(name: str) -> str:
+    """Return what a file of a VOC export is about: a picture's name without extension."""
+    return name.removeprefix("Annotations/")[: -len(".xml")]
 
 
 def _subset(opened: archive.Archive, choice: Choice) -> set[str] | None:

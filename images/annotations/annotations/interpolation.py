@@ -6,28 +6,20 @@ From a keyframe that is outside nothing is seen; after the last one, it stays to
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from annotations.cvat_xml import sorted_attributes
 from annotations.model import Box, Object
 from stage.errors import StageError
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A shape of a track: at which frame, whether it is in the picture there, and its line."""
+class Seen(NamedTuple):
+    """A shape of a track: at which frame, and whether it is in the picture there."""
 
     number: int
     visible: bool
     thing: Object
-    line: object = None
-
-
-def gap(track: Sequence[Seen], step: int) -> tuple[Seen, Seen] | None:
-    """Return the first two neighbours between which a visible track leaves out frames."""
-    pairs = ((one, other) for one, other in pairwise(track) if one.visible)
-    return next(((a, b) for a, b in pairs if b.number - a.number > step), None)
 
 
 def completed(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
@@ -59,12 +51,11 @@ def _between(one: Seen, other: Seen | None, numbers: range) -> Iterator[Seen]:
 
 
 def _moved(one: Object, other: Object, share: float) -> Object:
-    edges = zip(astuple(one.box), astuple(other.box), strict=True)
+    edges = zip(one.box, other.box, strict=True)
     turn = (other.rotation - one.rotation + 180) % 360 - 180
     rotation = (one.rotation + turn * share) % 360
     attributes, _ = sorted_attributes(one.attributes, round(rotation, 2))
-    return replace(
-        one,
+    return one._replace(
         box=Box(*(round(a + (b - a) * share, 2) for a, b in edges)),
         rotation=rotation,
         attributes=attributes,
@@ -73,4 +64,4 @@ def _moved(one: Object, other: Object, share: float) -> Object:
 
 def _not_a_keyframe(thing: Object) -> Object:
     attributes = (("keyframe", "false") if n == "keyframe" else (n, v) for n, v in thing.attributes)
-    return replace(thing, attributes=tuple(attributes))
+    return thing._replace(attributes=tuple(attributes))

@@ -1,12 +1,14 @@
 """Zip files from outside: members are read by name, never extracted to a path the zip chooses."""
 
-import lzma
+import os
 import stat
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from stage import sources
 from stage.errors import StageError
@@ -17,28 +19,39 @@ RATIO, RATIO_FROM = 200, 10 << 20
 """What a real export stays below: entries, bytes in all, and how far bytes shrink past 10 MB."""
 
 BROKEN = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError,
-    ValueError, OSError, lzma.LZMAError,
+    zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, UnicodeError, ValueError,
+    OSError, OverflowError,
 )  # fmt: skip
-"""What zipfile raises on a damaged, encrypted or otherwise unreadable file."""
+"""What a damaged, encrypted or otherwise unreadable file raises."""
+
+LOCAL = struct.Struct("<4s2xHH16xHH")
+"""What precedes a file: signature, flags, method, lengths of the name and of what follows it."""
+
+LONGEST = 1024
+"""Bytes of a file's name; it is refused from 500 characters on."""
+
+ENCRYPTED, UTF8, RAW = 1 << 0, 1 << 11, -15
 
 
 class Archive:
     """A zip file whose listing was checked: plain files, inside, one of each name, no bomb."""
 
-    def __init__(self, path: Path, zipped: zipfile.ZipFile, times: int = 1) -> None:
+    def __init__(self, path: Path, file: IO[bytes], times: int = 1) -> None:
         """Check the listing; the names of all files, without folders and macOS's junk."""
         self.path = path
         self._times = times
-        self._zip = zipped
+        self._file = file.fileno()
+        self._infos = zipfile.ZipFile(file).infolist()
         self._members = {
             info.filename: info
             for info in self._listed()
             if not info.is_dir() and not _junk(info.filename)
         }
-        for name in self._members:
-            if any(str(parent) in self._members for parent in PurePosixPath(name).parents):
-                raise self._error(name, "lies in what is a file, too")
+        folders = {name.rpartition("/")[0] for name in self._members}
+        for folder in folders:
+            for each in (folder, *map(str, PurePosixPath(folder).parents)):
+                if each in self._members:
+                    raise self._error(each, "is a file and a folder in it")
 
     @property
     def names(self) -> list[str]:
@@ -49,16 +62,36 @@ class Archive:
         """Return the content of a file."""
         info = self._members[name]
         try:
-            with self._zip.open(info) as file:
-                content = file.read(info.file_size + 1)
+            content = self._content(info)
         except BROKEN as error:
             raise StageError(f"{self.path}/{name}: is damaged ({error}); export again") from None
         if len(content) != info.file_size:
             raise StageError(f"{self.path}/{name}: is not as long as it says; export again")
         return content
 
+    def _content(self, info: zipfile.ZipInfo) -> bytes:
+        """Read a file at its own place, so that forked processes do not move each other's."""
+        start = os.pread(self._file, LOCAL.size + LONGEST, info.header_offset)
+        signature, flags, method, name, extra = LOCAL.unpack_from(start)
+        if signature != b"PK\3\4" or start[LOCAL.size :][:name] != info.orig_filename.encode(
+            "utf-8" if flags & UTF8 else "cp437"
+        ):
+            raise zipfile.BadZipFile("its header is of another file")
+        if flags & ENCRYPTED:
+            raise zipfile.BadZipFile("it is encrypted")
+        if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise zipfile.BadZipFile("its compression method is not read")
+        packed = os.pread(
+            self._file, info.compress_size, info.header_offset + LOCAL.size + name + extra
+        )
+        if method == zipfile.ZIP_DEFLATED:
+            packed = zlib.decompressobj(RAW).decompress(packed, info.file_size + 1)
+        if zlib.crc32(packed) != info.CRC:
+            raise zipfile.BadZipFile("its checksum is wrong")
+        return packed
+
     def _listed(self) -> Iterator[zipfile.ZipInfo]:
-        infos, seen, total, end = self._zip.infolist(), set[str](), 0, 0
+        infos, seen, total, end = self._infos, set[str](), 0, 0
         if len(infos) > MEMBERS * self._times:
             raise self._error("", f"has more than {MEMBERS} entries")
         for info in sorted(infos, key=lambda info: info.header_offset):
@@ -90,18 +123,58 @@ def opened(path: Path, times: int = 1) -> Iterator[Archive]:
 
     times: by how much it may have more entries and bytes than an export.
     """
-    try:
-        zipped = zipfile.ZipFile(sources.file(path))
-    except BROKEN as error:
-        raise StageError(f"{path}: is not a zip file, or damaged ({error}); export again") from None
-    with zipped:
-        yield Archive(path, zipped, times)
+    with sources.file(path).open("rb") as file:
+        try:
+            archive = Archive(path, file, times)
+        except BROKEN as error:
+            text = f"is not a zip file, or damaged ({error}); export again"
+            raise StageError(f"{path}: {text}") from None
+        yield archive
 
 
 def is_zip(path: Path) -> bool:
     """Tell whether a file begins as zip files do."""
     with sources.file(path).open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+HEADER = struct.Struct("<4s5H3L2H")
+ENTRY = struct.Struct("<4s6H3L5H2L")
+END = struct.Struct("<4s4H2LH")
+BIG_END = struct.Struct("<4sQ2H2L4Q")
+LOCATOR = struct.Struct("<4sLQL")
+VERSION, NEW_YEAR_1980, UNIX_FILE = 20, (1 << 5) | 1, (3 << 8 | 20, 0o100644 << 16)
+BIG = 45
+"""What a program must know of zip to read an archive of more than 65,534 files."""
+
+
+def write(path: Path, files: Iterable[tuple[str, bytes, int]]) -> None:
+    """Write a zip file of names, contents and their CRC-32.
+
+    The same files give the same bytes: one date and mode for all, and nothing is compressed, for
+    what comes out of that depends on the build of zlib. The format is that of PKWARE's
+    APPNOTE.TXT, 4.3, with zip64 for the number of files only.
+    """
+    directory: list[bytes] = []
+    with path.open("xb") as file:
+        for name, content, crc in files:
+            encoded, at = name.encode(), file.tell()
+            shared = (
+                UTF8 if len(encoded) > len(name) else 0, zipfile.ZIP_STORED, 0, NEW_YEAR_1980,
+                crc, len(content), len(content), len(encoded), 0,
+            )  # fmt: skip
+            system, mode = UNIX_FILE
+            entry = ENTRY.pack(b"PK\1\2", system, VERSION, *shared, 0, 0, 0, mode, at)
+            directory.append(entry + encoded)
+            file.write(HEADER.pack(b"PK\3\4", VERSION, *shared) + encoded + content)
+        start, count = file.tell(), len(directory)
+        file.write(b"".join(directory))
+        size, end = file.tell() - start, file.tell()
+        if count >= 0xFFFF:
+            file.write(BIG_END.pack(b"PK\6\6", 44, BIG, BIG, 0, 0, count, count, size, start))
+            file.write(LOCATOR.pack(b"PK\6\7", 0, end, 1))
+        few = min(count, 0xFFFF)
+        file.write(END.pack(b"PK\5\6", 0, 0, few, few, size, start, 0))
 
 
 def _check_name(path: Path, info: zipfile.ZipInfo) -> None:

@@ -8,8 +8,8 @@ the movie's first video stream decodes to (cvat-ai/cvat, dataset_manager/binding
 import csv
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import NamedTuple
 
 from stage import sources
 from stage.errors import StageError
@@ -22,8 +22,7 @@ INDEX = "frames.csv"
 """The frame index of a dataset, beside its pictures."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One decoded frame: a line of the index.
 
     number: absolute, from 0. name: of its picture, relative to JPEGImages. time: seconds from the
@@ -40,10 +39,15 @@ class Frame:
     hash: str = ""
 
 
+NUMBERS = re.compile(r"[0-9]{1,9}(,[0-9]{1,9}){2}", re.ASCII)
+
+USUAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}", re.ASCII)
+"""Most names of pictures; what is true of all of them is found at once."""
+
 LONGEST = 240
 """Bytes of a file's name, so that the dataset's can be put before it."""
 
-HEADER = tuple(field.name for field in fields(Frame))
+HEADER = Frame._fields
 
 
 def name(number: int, extension: str, prefix: str = PREFIX) -> str:
@@ -60,7 +64,7 @@ def write(frames: Iterable[Frame], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADER)
-        writer.writerows(astuple(frame) for frame in frames)
+        writer.writerows(frames)
 
 
 def read(path: Path) -> list[Frame]:
@@ -72,17 +76,16 @@ def read(path: Path) -> list[Frame]:
         rows = [[]]
     if tuple(rows[0]) != HEADER:
         raise StageError(f"{path}:1: is no frame index; make it with video-to-frame --index")
-    return [_frame(row, f"{path}:{place}") for place, row in enumerate(rows[1:], 2)]
+    return [_frame(row, path, line) for line, row in enumerate(rows[1:], 2)]
 
 
-def _frame(row: list[str], where: str) -> Frame:
+def _frame(row: list[str], path: Path, line: int) -> Frame:
     if len(row) == len(HEADER):
         number, name, time, width, height, digest = row
-        digits = all(re.fullmatch("[0-9]{1,9}", each, re.ASCII) for each in (number, width, height))
-        if digits and inside(name):
+        if NUMBERS.fullmatch(f"{number},{width},{height}") and inside(name):
             return Frame(int(number), name, time, int(width), int(height), digest)
     text = "is no line of a frame index; make it again with video-to-frame --index"
-    raise StageError(f"{where}: {text}")
+    raise StageError(f"{path}:{line}: {text}")
 
 
 def inside(name: str) -> bool:
@@ -91,6 +94,8 @@ def inside(name: str) -> bool:
     >>> inside("sub/a b.png"), inside("../a.png"), inside("-rf"), inside("a\\b.png")
     (True, False, False, False)
     """
+    if USUAL.fullmatch(name):
+        return True
     parts = name.split("/")
     plain = all(part and part[0] not in ".-" and len(part.encode()) <= LONGEST for part in parts)
     whole = name.isprintable() and len(name) <= 2 * LONGEST and "__MACOSX" not in parts
@@ -111,12 +116,13 @@ class Pictures:
         self._numbers: dict[int, Frame] = {}
         self._stems: dict[str, Frame] = {}
         for frame in frames:
-            if frame.number in self._numbers or stem(frame.name) in self._stems:
+            own = stem(frame.name)
+            if frame.number in self._numbers or own in self._stems:
                 raise StageError(
                     f"{source}: has two pictures called {frame.name}, whatever the extension and "
                     "case; rename one"
                 )
-            self._numbers[frame.number] = self._stems[stem(frame.name)] = frame
+            self._numbers[frame.number] = self._stems[own] = frame
 
     def __len__(self) -> int:
         """Return how many pictures there are."""
@@ -150,7 +156,8 @@ def stem(name: str) -> str:
     >>> stem("sub/Frame_000001.PNG") == stem("sub/frame_000001")
     True
     """
-    return identifier(name).casefold()
+    lower = name.casefold()
+    return lower.rpartition(".")[0] if lower.endswith(sources.PICTURES) else lower
 
 
 def of(root: Path) -> Pictures:

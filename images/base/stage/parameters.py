@@ -83,6 +83,9 @@ class Parameters:
         raise self.error(keys, f"must be {WORDS[kind]}, not {value!r}{quotes}")
 
 
+UNREADABLE = (ValueError, KeyError, IndexError, OverflowError)
+"""What PyYAML raises, beside its own errors, on values and characters that are none."""
+
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 
 TAGS = {
@@ -105,7 +108,7 @@ def load(path: Path) -> Parameters:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise StageError(f"{path}:{line}: is no plain YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, *UNREADABLE) as error:
         raise StageError(f"{path}: is no plain YAML: {error or type(error).__name__}") from None
     found = Parameters(path, values if isinstance(values, dict) else {}, lines)
     for key in found.values.keys() - set(SECTIONS):
@@ -145,8 +148,10 @@ def _plain(node: yaml.Node | None, place: Keys, lines: dict[Keys, int], path: Pa
         return [_plain(item, (*place, str(n)), lines, path) for n, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         try:
-            return _Loader("").construct_object(node)
-        except (ValueError, KeyError):  # !!int abc
+            value = _Loader("").construct_object(node)
+            str(value)  # a number of too many digits cannot be shown
+        except UNREADABLE:  # !!int abc
             text = f"{node.value[:40]!r} is no value; put it in quotes"
             raise yaml.MarkedYAMLError(problem=text, problem_mark=node.start_mark) from None
+        return value
     return None

@@ -5,8 +5,6 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
-
 from stage.errors import printable
 
 T = TypeVar("T")
@@ -18,6 +16,8 @@ def shown(
 ) -> Generator[T, None, None]:
     """Go through things and show on stderr how far that is; about how many there are, if known."""
     if sys.stderr.isatty():
+        from tqdm import tqdm  # noqa: PLC0415  # it takes long to load, and mostly is not needed
+
         yield from tqdm(things, what, about, unit=f" {unit}", dynamic_ncols=True, leave=False)
     else:
         yield from _lines(things, what, unit, f" of about {about}" if about else "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from annotations import cvat_images, cvat_video
-from annotations.cvat_xml import ANY, Choice
+from annotations.cvat_xml import ANY, Choice, head
 from annotations.model import Annotation, Box, Object
 from stage import frames
 from stage.errors import StageError
@@ -39,7 +39,9 @@ def document(*parts: str) -> BytesIO:
 
 def read(*parts: str, choice: Choice = ANY) -> list[Annotation]:
     """Read the pictures of an export."""
-    return list(cvat_images.read(document(*parts), "a.xml", NOTHING, choice))
+    stream = document(*parts)
+    _, task = head(stream, "a.xml", choice)
+    return list(cvat_images.read(stream, "a.xml", NOTHING, task).annotations)
 
 
 def project(tasks: Sequence[tuple[str, str, str, int, int]] = TASKS) -> str:
@@ -138,7 +140,8 @@ def test_the_tracks_of_a_chosen_task_are_under_the_numbers_of_its_movie() -> Non
     movie = [frames.Frame(n, frames.name(n, ".PNG"), "", 64, 48) for n in range(7)]
     pictures = frames.Pictures(movie, Path("frames.csv"), complete=True)
     stream = document(project(), tracks[1])
-    found = list(cvat_video.read(stream, "a.xml", pictures, Choice(task="9")))
+    _, task = head(stream, "a.xml", Choice(task="9"))
+    found = list(cvat_video.read(stream, "a.xml", pictures, task).annotations)
 
     assert [a.picture for a in found] == [f"frame_{n:06}.PNG" for n in (0, 3, 6)]
     assert [len(a.objects) for a in found] == [0, 1, 0]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotations import cvat_video
+from annotations.cvat_xml import ANY, head
 from annotations.model import Annotation, Box, Object
 from stage import frames
 from stage.errors import StageError
@@ -33,7 +34,8 @@ def read(*parts: str, last: int = 5, complete: bool = True) -> list[Annotation]:
     movie = [frames.Frame(n, f"frame_{n:06}.PNG", "", 64, 48) for n in range(last + 1)]
     pictures = frames.Pictures(movie, Path("frames.csv"), complete=complete)
     xml = f"<annotations><version>1.1</version>{''.join(parts)}</annotations>".encode()
-    return list(cvat_video.read(BytesIO(xml), "a.xml", pictures))
+    _, task = head(BytesIO(xml), "a.xml", ANY)
+    return list(cvat_video.read(BytesIO(xml), "a.xml", pictures, task).annotations)
 
 
 def seen(annotations: list[Annotation]) -> dict[int, list[float]]:
@@ -130,7 +132,7 @@ def test_a_frame_without_picture_has_cvats_name() -> None:
     found = read(TASK, track(box(1), box(2), box(3), box(4)), last=2, complete=False)
 
     assert [a.picture for a in found if a.objects] == [
-        f"frame_{number:06}.PNG" for number in (3, 4, 1, 2)
+        f"frame_{number:06}.PNG" for number in (1, 2, 3, 4)
     ]
 
 

@@ -1,12 +1,14 @@
 """Writing and reading Pascal VOC datasets."""
 
 import json
+import zipfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from annotations import dataset
+import readings
+from annotations import dataset, pascal_voc
 from annotations.model import Annotation, Box, Object
 from stage.errors import StageError
 
@@ -18,10 +20,11 @@ SOME = [
 
 
 def test_a_picture_has_a_file_of_its_name_in_the_same_folder(tmp_path: Path) -> None:
-    passed = list(dataset.write(SOME, tmp_path / "Annotations"))
+    written = readings.write(SOME, tmp_path / "Annotations")
     files = sorted(path for path in (tmp_path / "Annotations").rglob("*") if path.is_file())
 
-    assert passed == SOME
+    assert [each.name for each in written] == ["a", "sub/b.v2", "sub/c"]
+    assert [each.labels for each in written] == [("Car",), ("Bicycle",), ()]
     assert [path.relative_to(tmp_path).as_posix() for path in files] == [
         "Annotations/a.xml",
         "Annotations/sub/b.v2.xml",
@@ -30,11 +33,24 @@ def test_a_picture_has_a_file_of_its_name_in_the_same_folder(tmp_path: Path) -> 
 
 
 def test_a_dataset_is_read_as_it_was_written(tmp_path: Path) -> None:
-    list(dataset.write(SOME, tmp_path / "Annotations"))
-    found = list(dataset.read(tmp_path / "Annotations"))
+    readings.write(SOME, tmp_path / "Annotations")
+    with dataset.opened(tmp_path / "Annotations") as opened:
+        found = list(opened)
 
     assert [annotation for _, annotation in found] == SOME
     assert found[0][0] == (tmp_path / "Annotations" / "a.xml").read_bytes()
+
+
+def test_a_zip_is_read_as_it_was_written_by_zips_own_rules(tmp_path: Path) -> None:
+    many = [Annotation(f"é{n}.PNG", 9, 9) for n in range(70_000)]  # more than zip counted once
+    readings.write([*SOME, *many], tmp_path / "Annotations.zip")
+    with zipfile.ZipFile(tmp_path / "Annotations.zip") as zipped:
+        names = zipped.namelist()
+        content = zipped.read("sub/b.v2.xml")
+        assert zipped.testzip() is None
+
+    assert names == ["a.xml", "sub/b.v2.xml", "sub/c.xml", *(f"é{n}.xml" for n in range(70_000))]
+    assert content == pascal_voc.write(SOME[1])
 
 
 @pytest.mark.parametrize("name", ["frame_000001", "v1.2/frame_000001", "sub.d/a.b/c"])
@@ -44,7 +60,8 @@ def test_a_name_without_extension_is_kept_whole(name: str) -> None:
 
 
 def test_image_sets_list_pictures_and_who_has_a_label(tmp_path: Path) -> None:
-    dataset.write_imagesets(SOME, ["Car", "Bus"], tmp_path / "ImageSets")
+    written = readings.write(SOME, tmp_path / "Annotations")
+    dataset.write_imagesets(written, ["Car", "Bus"], tmp_path / "ImageSets")
     files = {path.name: path.read_bytes() for path in (tmp_path / "ImageSets/Main").iterdir()}
 
     assert files == {

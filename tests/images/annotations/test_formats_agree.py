@@ -5,13 +5,12 @@ What a format cannot say is named here, one by one; everything else has to be eq
 
 import zipfile
 from collections import defaultdict
-from dataclasses import astuple, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from annotations import exports
+import readings
 from annotations.model import Annotation, Object
 from stage import frames
 
@@ -88,7 +87,7 @@ def read(case: str, paths: dict[str, Path], kind: str) -> dict[str, Annotation]:
     """Read the export of a case: name of a picture -> its annotation."""
     known = pictures(case, paths)
     found = {}
-    for annotation in exports.read(paths[kind], known):
+    for annotation in readings.read(paths[kind], known):
         if annotation.picture in ONE_FILE.get(case, ()):
             continue
         frame = known.named(annotation.picture)
@@ -103,7 +102,7 @@ def common(case: str, each: Object, kinds: tuple[str, str]) -> Object:
     """The object as far as both formats can say it."""
     untold = OF_TRACKS if IMAGES in kinds or case not in TRACKED else set()
     kept = tuple((name, value) for name, value in each.attributes if name not in untold)
-    return replace(each, attributes=kept)
+    return each._replace(attributes=kept)
 
 
 def told(case: str, annotation: Annotation, kinds: tuple[str, str]) -> list[Object]:
@@ -117,8 +116,8 @@ def told(case: str, annotation: Annotation, kinds: tuple[str, str]) -> list[Obje
 
 def alike(one: Object, other: Object) -> bool:
     """Whether two objects are the same but for the rounding of their edges."""
-    edges = zip(astuple(one.box), astuple(other.box), strict=True)
-    return replace(one, box=other.box) == other and all(abs(a - b) <= TOLERANCE for a, b in edges)
+    edges = zip(one.box, other.box, strict=True)
+    return one._replace(box=other.box) == other and all(abs(a - b) <= TOLERANCE for a, b in edges)
 
 
 def unmatched(ones: list[Object], others: list[Object]) -> tuple[list[Object], list[Object]]:
@@ -187,11 +186,7 @@ def test_only_tracks_have_their_attributes_and_not_in_every_format(corpus: Path,
 
 def test_of_two_pictures_with_one_stem_voc_has_the_later_alone(corpus: Path) -> None:
     paths = cases(corpus)["D_images_all_shapes"]
-    nothing = frames.Pictures([], Path("frames.csv"), complete=False)
-    named = {
-        kind: {each.picture for each in exports.read(paths[kind], nothing)}
-        for kind in (VOC, IMAGES)
-    }
+    named = {kind: {each.picture for each in readings.read(paths[kind])} for kind in (VOC, IMAGES)}
 
     assert named[IMAGES] - named[VOC] == ONE_FILE["D_images_all_shapes"]
     assert named[VOC] < named[IMAGES]

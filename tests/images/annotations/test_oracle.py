@@ -7,13 +7,12 @@ import hashlib
 import json
 import re
 from collections import Counter
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from annotations import exports
+import readings
 from annotations.cvat_xml import ANY, Choice
 from annotations.model import Annotation
 from registries import PROJECT
@@ -52,14 +51,14 @@ def read(corpus: Path, name: str) -> list[Annotation]:
     """Read the file that an expectation is about."""
     subset = STORED[name]["subset"]
     choice = Choice(task=TASKS[subset], subset=subset) if subset else ANY
-    nothing = frames.Pictures([], Path("frames.csv"), complete=False)
-    return list(exports.read(corpus / "cvat/real" / STORED[name]["source"], nothing, choice))
+    source = corpus / "cvat/real" / STORED[name]["source"]
+    return readings.read(source, choice=choice)
 
 
 def boxes(annotations: list[Annotation]) -> list[list[Any]]:
     """Picture, label, edges and rotation of each box, sorted."""
     return sorted(
-        [frames.identifier(annotation.picture), each.label, list(astuple(each.box)), each.rotation]
+        [frames.identifier(annotation.picture), each.label, list(each.box), each.rotation]
         for annotation in annotations
         for each in annotation.objects
         if each.shape == "box"

@@ -1,5 +1,8 @@
 """Reading and writing Pascal VOC files."""
 
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -43,6 +46,49 @@ FROM_CVAT = """\
 
 def test_a_file_is_read_as_it_was_written() -> None:
     assert pascal_voc.read(pascal_voc.write(FULL), "a.xml") == FULL
+
+
+def test_what_is_matched_is_what_the_parser_finds(corpus: Path) -> None:
+    plain = [content for content in real_files(corpus) if b"&" not in content]
+
+    assert len(plain) > 40
+    for content in plain:
+        assert pascal_voc._matched(content) == pascal_voc._parsed(content, "a.xml")
+
+
+def real_files(corpus: Path) -> Iterator[bytes]:
+    """Every Pascal VOC file that CVAT exported."""
+    for path in sorted((corpus / "cvat/exported").glob("*PASCAL_VOC*.zip")):
+        with zipfile.ZipFile(path) as zipped:
+            names = (name for name in zipped.namelist() if name.startswith("Annotations/"))
+            yield from map(zipped.read, names)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("frame_000007", "a&amp;b"),
+        ("frame_000007", "<![CDATA[a]]>"),
+        ("<name>Car", "<name a='b'>Car"),
+        ("<name>Car", "<name><!-- no -->Car"),
+        ("<name>Car", "<name>C\r\nar"),
+        ("<name>", "<name>Bus</name><name>"),
+        ("-3.5", "-3.5e0"),
+        ("-3.5", "700.5"),
+        ("<annotation>", "<?xml version='1.0' encoding='utf-8'?><annotation>"),
+        ("<annotation>", "\N{ZERO WIDTH NO-BREAK SPACE}<annotation>"),
+        ("</annotation>", "<more/></annotation>"),
+        ("</annotation>", "</annotation><!-- end -->"),
+        ("</annotation>", "</annotation>x"),
+    ],
+)
+def test_what_cvat_does_not_write_is_the_parsers(old: str, new: str) -> None:
+    plain = FROM_CVAT.format(occluded=0).replace(
+        "<occluded>", "<truncated>0</truncated><occluded>"
+    ).replace("<bndbox>", "<difficult>0</difficult><bndbox>")  # fmt: skip
+
+    assert pascal_voc._matched(plain.encode()) == pascal_voc._parsed(plain.encode(), "a.xml")
+    assert pascal_voc._matched(plain.replace(old, new).encode()) is None
 
 
 def test_any_reader_of_xml_finds_it_where_the_devkit_has_it() -> None:

@@ -1,14 +1,15 @@
-"""What is written as Pascal VOC is found by a reader that others made, globox."""
+"""What is written as Pascal VOC is found by readers that others made, globox and supervision."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import globox  # type: ignore[import-untyped]
+import numpy as np
 import pytest
+from PIL import Image
 
-from annotations import dataset, exports
+import readings
 from annotations.model import Annotation, Box, Object
-from stage import frames
 
 VOC = "PASCAL_VOC_1.1"
 
@@ -56,7 +57,7 @@ def found(annotations: Iterable[globox.Annotation]) -> Found:
 
 
 def test_odd_names_texts_and_boxes_are_found_as_they_are(tmp_path: Path) -> None:
-    list(dataset.write(ODD, tmp_path / "Annotations"))
+    readings.write(ODD, tmp_path / "Annotations")
     read = map(globox.Annotation.from_pascal_voc, (tmp_path / "Annotations").rglob("*.xml"))
 
     assert found(read) == meant(ODD)
@@ -68,10 +69,39 @@ def test_odd_names_texts_and_boxes_are_found_as_they_are(tmp_path: Path) -> None
 def test_a_real_export_is_found_whole_after_it_was_written(
     corpus: Path, tmp_path: Path, case: str
 ) -> None:
-    nothing = frames.Pictures([], Path("frames.csv"), complete=False)
-    source = corpus / f"cvat/exported/{case}__{VOC}.zip"
-    written = list(dataset.write(exports.read(source, nothing), tmp_path / "Annotations"))
+    written = readings.read(corpus / f"cvat/exported/{case}__{VOC}.zip")
+    readings.write(written, tmp_path / "Annotations")
     read = globox.AnnotationSet.from_pascal_voc(tmp_path / "Annotations", recursive=True)
 
     assert len(written) > 1
     assert found(read) == meant(written)
+
+
+@pytest.mark.filterwarnings("ignore:OpenCV")
+def test_supervision_finds_the_same_but_for_its_shift(corpus: Path, tmp_path: Path) -> None:
+    import supervision  # noqa: PLC0415  # it takes a second
+
+    source = corpus / f"cvat/exported/A_video_basic__{VOC}.zip"
+    written = [each for each in readings.read(source) if each.objects]
+    readings.write(written, tmp_path / "Annotations")
+    (tmp_path / "JPEGImages").mkdir()
+    for each in written:
+        Image.new("L", (1, 1)).save(tmp_path / "JPEGImages" / each.picture)
+    read = supervision.DetectionDataset.from_pascal_voc(
+        str(tmp_path / "JPEGImages"), str(tmp_path / "Annotations")
+    )
+
+    seen = {}
+    for path, boxes in read.annotations.items():
+        assert boxes.class_id is not None
+        seen[Path(path).name] = [
+            (read.classes[label], *map(float, np.add(edges, (1, 1, 0, 0))))
+            for edges, label in zip(boxes.xyxy, boxes.class_id, strict=True)
+        ]
+    assert len(seen) > 10
+    assert seen == {name: approximately(boxes) for name, (_, boxes) in meant(written).items()}
+
+
+def approximately(boxes: list[tuple[str, float, float, float, float]]) -> list[tuple[object, ...]]:
+    """The boxes as supervision keeps them: 32 bits a number."""
+    return [(label, *(pytest.approx(edge, abs=1e-4) for edge in edges)) for label, *edges in boxes]

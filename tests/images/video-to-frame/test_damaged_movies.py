@@ -62,7 +62,7 @@ def test_the_whole_movie_is_accepted(whole: Path, tmp_path: Path, run: Run) -> N
 
 @pytest.mark.parametrize("seed", range(25))
 def test_bit_rot_gives_all_frames_or_none(seed: int, movie: Path, tmp_path: Path, run: Run) -> None:
-    content, dice = bytearray(movie.read_bytes()), random.Random(seed)  # noqa: S311
+    content, dice = bytearray(movie.read_bytes()), random.Random(seed)
     for _ in range(dice.choice([1, 5, 40])):
         content[dice.randrange(600, len(content))] ^= 1 << dice.randrange(8)
     movie.write_bytes(content)

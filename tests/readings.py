@@ -1,0 +1,28 @@
+"""Reading exports and writing datasets as the stages do, in one step."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from annotations import dataset, exports
+from annotations.cvat_xml import ANY, Choice
+from annotations.dataset import Written
+from annotations.model import Annotation
+from stage import frames
+
+NOTHING = frames.Pictures([], Path("frames.csv"), complete=False)
+
+
+def read(
+    source: Path, pictures: frames.Pictures = NOTHING, choice: Choice = ANY
+) -> list[Annotation]:
+    """All annotations of an export."""
+    with exports.opened(source, pictures, choice) as export:
+        return list(export.annotations)
+
+
+def write(annotations: Iterable[Annotation], path: Path) -> list[Written]:
+    """Write annotations to a folder or zip file."""
+    to = dataset.writer(path)
+    written = [to.put(annotation) for annotation in annotations]
+    to.finish(written)
+    return written
