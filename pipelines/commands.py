@@ -1,35 +1,97 @@
 """Other programs: run as lists of words, and checked."""
 
+import os
+import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
-from pipelines.errors import PipelineError
+from pipelines.errors import PipelineError, Transient
+
+SECRETS = re.compile(r"AZURE_|AWS_|SECRET|TOKEN|PASSWORD|_KEY$")
+"""Names of variables whose values are never shown."""
 
 
-def output(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
+def output(
+    *command: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    timeout: float | None = None,
+) -> str:
     """Run a command and return what it printed, trailing blanks removed."""
-    done = run(*command, stdin=stdin, env=env)
+    done = run(*command, stdin=stdin, env=env, folder=folder, timeout=timeout)
     if done.returncode:
-        words = f"{done.stdout}\n{done.stderr}".strip()[-2000:]
-        raise PipelineError(f"{shlex.join(command)} ended with {done.returncode}:\n{words}")
+        raise failed(done, shlex.join(command))
     return done.stdout.rstrip()
 
 
-def works(*command: str) -> bool:
+def failed(done: subprocess.CompletedProcess[str], what: str) -> PipelineError:
+    """Return the error that shows what a command said at its end."""
+    words = f"{done.stdout}\n{done.stderr}".strip()[-2000:]
+    return PipelineError(f"{what} ended with {done.returncode}:\n{words}")
+
+
+def works(*command: str, folder: Path | None = None) -> bool:
     """Run a command and tell whether it succeeded."""
-    return run(*command).returncode == 0
+    return run(*command, folder=folder).returncode == 0
 
 
 def run(
-    *command: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    *command: str,
+    stdin: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    timeout: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command that may fail; its output is text, whatever bytes it holds."""
+    """Run a command that may fail; its output is text, whatever bytes it holds, without secrets.
+
+    timeout: seconds after which it is ended with all that it started, and Transient is raised.
+    """
     try:
-        done = subprocess.run(command, input=stdin, capture_output=True, check=False, env=env)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            cwd=folder,
+            start_new_session=timeout is not None,
+        )
     except FileNotFoundError:
         raise PipelineError(
             f"{command[0]}: no such command; install it, or run `make repro`"
         ) from None
-    texts = (stream.decode("utf-8", "replace") for stream in (done.stdout, done.stderr))
-    return subprocess.CompletedProcess(command, done.returncode, *texts)
+    with process:
+        try:
+            streams = process.communicate(stdin, timeout)
+        except BaseException as error:
+            _end(process, group=timeout is not None)
+            if isinstance(error, subprocess.TimeoutExpired):
+                text = f"{shlex.join(command[:3])} ...: no end after {timeout:.0f} s; run again"
+                raise Transient(text) from None
+            raise
+    texts = [redacted(stream.decode("utf-8", "replace")) for stream in streams]
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    """Kill a command, and what it started if it is the first of its group."""
+    if group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+
+
+def redacted(text: str) -> str:
+    """Return text without the secrets of the environment, whole or in part.
+
+    A connection string is `name=value;name=value`; each of its longer values is a secret, too.
+    """
+    for name, value in os.environ.items():
+        if SECRETS.search(name) and len(value) > 7:
+            for part in (value, *re.findall(r"(?:Key|Signature|sig)=([^;&]{8,})", value)):
+                text = text.replace(part, "***")
+    return re.sub(r"(sig=|AccountKey=)[^;&\s]+", r"\1***", text)

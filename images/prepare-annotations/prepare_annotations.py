@@ -7,6 +7,12 @@
 Reads 'PASCAL VOC 1.1' (zip), 'CVAT for video 1.1' and 'CVAT for images 1.1' (zip or bare XML). The
 annotations are checked against ROOT/frames.csv, the frame index of video-to-frame, else against
 the pictures in ROOT/JPEGImages. Pictures without a valid object are left out unless keep-empty.
+
+  prepare-annotations --parameters params.yaml --root data/movie1
+      --source data/movie1/cvat-pascalvoc.zip --check
+
+only says whether the export can be read, and what of it would be kept; it writes nothing, and
+checks no names and sizes where ROOT has neither frames.csv nor JPEGImages.
 """
 
 import argparse
@@ -51,9 +57,7 @@ def prepare(
     choice: Choice = ANY,
 ) -> None:
     """Write the dataset: destination, and below root ImageSets and labelmap.txt if wanted."""
-    name = Path(os.path.abspath(root)).name  # noqa: PTH100  # a link keeps its own name
-    loaded = load(parameters)
-    settings, entry = read(loaded, name), loaded.section(Dataset, ("datasets", name))
+    settings, choice = _chosen(parameters, root, choice)
     sieve = Sieve(settings, frames.of(root), str(source), rewrite)
     sources.file(source)
     inputs = [source, root, parameters, sieve.pictures.source]
@@ -65,8 +69,6 @@ def prepare(
     outputs.replaceable(sets, (".txt",), inputs)
     outputs.replaceable_file(labelmap, ".txt")
     outputs.replaceable_file(metrics, ".json")
-    if entry.cvat_task:
-        choice = replace(choice, expected=str(entry.cvat_task))
     with outputs.whole(destination, sets, labelmap, metrics) as aside:
         with exports.opened(source, sieve.pictures, choice) as export:
             written = _written(export, sieve, dataset.writer(aside[destination]))
@@ -77,6 +79,31 @@ def prepare(
             sieve.metrics.write(aside[metrics])
     sieve.warn()
     print(sieve.metrics)
+
+
+def check(parameters: Path, root: Path, source: Path, *, choice: Choice = ANY) -> None:
+    """Read an export as `prepare` does, and say what would be kept of it."""
+    settings, choice = _chosen(parameters, root, choice)
+    known = any((root / name).exists() for name in (frames.INDEX, "JPEGImages"))
+    pictures = frames.of(root) if known else frames.Pictures([], root, complete=False)
+    sieve = Sieve(settings, pictures, str(source), rewrite=known)
+    sources.file(source)
+    with exports.opened(source, pictures, choice) as export:
+        for annotation in shown(export.annotations, source.name, "pictures"):
+            sieve.kept(annotation)
+        sieve.finish(export)
+    sieve.warn()
+    print(sieve.metrics)
+
+
+def _chosen(parameters: Path, root: Path, choice: Choice) -> tuple[Annotations, Choice]:
+    """Return the rules for the dataset in folder root, and the task that its export may be of."""
+    name = Path(os.path.abspath(root)).name  # noqa: PTH100  # a link keeps its own name
+    loaded = load(parameters)
+    entry = loaded.section(Dataset, ("datasets", name))
+    if entry.cvat_task:
+        choice = replace(choice, expected=str(entry.cvat_task))
+    return read(loaded, name), choice
 
 
 def _written(export: Export, sieve: Sieve, to: dataset.Folder | dataset.Zip) -> list[Written]:
@@ -145,7 +172,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--parameters", type=Path, required=True, metavar="FILE", help="params.yaml")
     add("--root", type=Path, required=True, metavar="FOLDER", help="the dataset, data/<dataset>")
     add("--source", type=Path, required=True, metavar="EXPORT", help="what CVAT exported")
-    add("--destination", type=Path, required=True, metavar="FOLDER", help="folder or .zip file")
+    add("--destination", type=Path, metavar="FOLDER", help="folder or .zip file")
+    add("--check", action="store_true", help="instead of --destination: only read the export")
     add("--export-imagesets", action="store_true", help="write ROOT/ImageSets, ROOT/labelmap.txt")
     add("--metrics", type=Path, metavar="FILE", help="for the numbers of what was kept and dropped")
     add("--task", default="", metavar="ID|NAME", help="of a project's export: the task to take")
@@ -153,11 +181,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--interpolate", action="store_true", help="complete an export that has keyframes only")
     text = "keep the names in the export, and annotations whose picture is missing"
     add("--no-rewrite", action="store_true", help=text)
-    return cli.report(run, parser.parse_args(argv))
+    args = parser.parse_args(argv)
+    if args.check == bool(args.destination):
+        parser.error("give either --destination or --check")
+    return cli.report(run, args)
 
 
 def run(args: argparse.Namespace) -> None:
     """Do what the command line says."""
+    choice = Choice(args.task, args.subset, interpolate=args.interpolate)
+    if args.check:
+        check(args.parameters, args.root, args.source, choice=choice)
+        return
     prepare(
         args.parameters,
         args.root,
@@ -166,5 +201,5 @@ def run(args: argparse.Namespace) -> None:
         args.metrics,
         imagesets=args.export_imagesets,
         rewrite=not args.no_rewrite,
-        choice=Choice(args.task, args.subset, interpolate=args.interpolate),
+        choice=choice,
     )

@@ -54,8 +54,6 @@ no exports, so that one of each kind is enough."""
 
 STAGE = {
     "x59_original_size_zero.xml": ": frame_000000.PNG is 0x48, but the movie's frames are 64x48",
-    "z21_text.zip": ":1: is no XML",
-    "z29_gzip_named.zip": ":1: is no XML",
     "y12_no_labels.yaml": ":3: annotations.valid-labels: is empty",
 }
 """What only the stage as a whole refuses, or for another reason than the readers in it."""

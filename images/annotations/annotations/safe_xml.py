@@ -114,11 +114,12 @@ def walk(stream: IO[bytes], where: str) -> Iterator[tuple[Element, Element | Non
     parser.StartElementHandler, parser.EndElementHandler = started, ended
     parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = text, doctype
     with _refusing(where):
-        while content := stream.read(CHUNK):
-            parser.Parse(content)
+        content = b" "
+        while content:
+            content = stream.read(CHUNK)
+            parser.Parse(content, not content)  # it may hold back what is long until the end
             yield from found
             found.clear()
-        parser.Parse(b"", True)
 
 
 def root(stream: IO[bytes], where: str) -> etree._Element:

@@ -1,0 +1,132 @@
+"""Git, as it is to be run where branches may hold anything: no hooks, no prompts, full names."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pipelines import commands
+from pipelines.errors import PipelineError, Transient
+
+SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+SECONDS = 600
+"""How long a server may take."""
+
+DEFAULT = "refs/data-registry/default"
+BRANCHES = "refs/data-registry/branches/"
+"""Where the server's default branch and CVAT's branches are kept in the clone."""
+
+WHO = {"NAME": "Data registry", "EMAIL": "data-registry@localhost"}
+"""Who commits where git does not know."""
+
+
+class Entry(NamedTuple):
+    """What a tree has at a path."""
+
+    mode: str
+    kind: str
+    id: str
+    size: int
+
+
+class Git:
+    """A clone, or a work tree of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(
+        self, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> str:
+        """Run git and return what it printed."""
+        return commands.output(
+            "git", *SAFE, *words, stdin=stdin, env=self._env(env), folder=self.folder
+        )
+
+    def works(self, *words: str) -> bool:
+        """Run git and tell whether it succeeded."""
+        done = commands.run("git", *SAFE, *words, env=self._env(), folder=self.folder)
+        return done.returncode == 0
+
+    def server(self, *words: str) -> str:
+        """Run git where it talks to the server; Transient says that it did not answer."""
+        done = commands.run(
+            "git", *SAFE, *words, env=self._env(), folder=self.folder, timeout=SECONDS
+        )
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if line.strip()][-3:]
+            raise Transient(f"git {words[0]}: the server of `origin` says: {' | '.join(last)}")
+        return done.stdout.rstrip()
+
+    def _env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(more or {})}
+
+    def fetch(self) -> str:
+        """Bring the default branch and CVAT's branches, whole; return the default branch's name."""
+        said = self.server("ls-remote", "--symref", "origin", "HEAD")
+        found = re.match(r"ref: refs/heads/(\S+)\tHEAD", said)
+        if not found:
+            raise PipelineError("origin: has no default branch; push one, and make it the default")
+        shallow = self("rev-parse", "--is-shallow-repository") == "true"
+        self.server(
+            *("fetch", "--quiet", "--no-tags", "--prune", "--no-recurse-submodules"),
+            *(["--unshallow"] if shallow else []),
+            "origin",
+            f"+refs/heads/{found[1]}:{DEFAULT}",
+            f"+refs/heads/cvat_*:{BRANCHES}cvat_*",
+        )
+        return found[1]
+
+    def commit(self, name: str) -> str:
+        """Return the id of the commit that a name stands for."""
+        return self("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+
+    def is_ancestor(self, one: str, other: str) -> bool:
+        """Tell whether a commit is another one, or before it."""
+        return self.works("merge-base", "--is-ancestor", one, other)
+
+    def entry(self, tree: str, path: str) -> Entry | None:
+        """Return what a tree has at a path; None if nothing."""
+        listed = self("ls-tree", "-z", "--long", "--full-tree", tree, "--", f":(literal){path}")
+        for line in filter(None, listed.split("\0")):
+            fields, _, name = line.partition("\t")
+            mode, kind, oid, size = fields.split()
+            if name == path:
+                return Entry(mode, kind, oid, int(size) if size.isdigit() else 0)
+        return None
+
+    def text(self, tree: str, path: str) -> str | None:
+        """Return the content of a text file of a tree; None if there is none."""
+        entry = self.entry(tree, path)
+        return self("cat-file", "blob", entry.id) if entry and entry.kind == "blob" else None
+
+    def tree(self, base: str, changes: Mapping[str, str | None], index: Path) -> str:
+        """Return the tree of base with blobs put in the place of files; None removes one."""
+        env = {"GIT_INDEX_FILE": str(index)}
+        index.unlink(missing_ok=True)
+        self("read-tree", base, env=env)
+        lines = [
+            f"0 {'0' * 40}\t{path}\0" if blob is None else f"100644 {blob}\t{path}\0"
+            for path, blob in changes.items()
+        ]
+        self("update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=env)
+        return self("write-tree", env=env)
+
+    def blob(self, content: bytes) -> str:
+        """Store a file's content and return its id."""
+        return self("hash-object", "-w", "--stdin", stdin=content)
+
+    def commit_tree(self, tree: str, parents: list[str], message: str) -> str:
+        """Store a commit and return its id."""
+        options = [word for parent in parents for word in ("-p", parent)]
+        env = {
+            f"GIT_{role}_{what}": os.environ.get(f"GIT_{role}_{what}") or known
+            for role in ("AUTHOR", "COMMITTER")
+            for what, default in WHO.items()
+            if (known := self._known(f"user.{what.lower()}") or default)
+        }
+        return self("commit-tree", tree, *options, stdin=message.encode(), env=env)
+
+    def _known(self, setting: str) -> str:
+        return commands.run("git", "config", setting, folder=self.folder).stdout.strip()

@@ -1,0 +1,64 @@
+"""What a branch of CVAT may change: the one export that its task owns. Nothing is checked out."""
+
+from typing import NamedTuple
+
+from pipelines.branches import Branch
+from pipelines.errors import PipelineError
+from pipelines.git import Git
+from pipelines.settings import Settings
+
+COMMITS = 100
+"""A branch of CVAT has one; one that was updated by hand, a few."""
+
+LFS = "switch off `Use LFS` in the task's dataset repository settings in CVAT"
+
+
+class Change(NamedTuple):
+    """A branch's new export."""
+
+    dataset: str
+    path: str
+    blob: str
+
+
+def change(git: Git, base: str, branch: Branch, settings: Settings) -> Change | None:
+    """Return what a branch changes; None if nothing. A PipelineError says why it is refused."""
+    if not git.works("merge-base", base, branch.tip):
+        raise _refused(branch, "", "has no history in common with the default branch", "sync again")
+    common = git("merge-base", base, branch.tip)
+    if branch.task not in settings.owners:
+        text = f"task {branch.task} is no dataset's cvat-task"
+        raise _refused(branch, "params.yaml", text, "set datasets.<name>.cvat-task, or delete it")
+    dataset = settings.owners[branch.task]
+    path = settings.exports[dataset]
+    if int(git("rev-list", "--count", f"{base}..{branch.tip}")) > COMMITS:
+        raise _refused(branch, "", f"has more than {COMMITS} commits", "delete it and sync again")
+    touched = _touched(git, common, base, branch.tip)
+    if strange := sorted(touched - {path}):
+        remedy = LFS if ".gitattributes" in strange else "only its export may change; sync again"
+        more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
+        raise _refused(branch, strange[0] + more, f"is not task {branch.task}'s to change", remedy)
+    entry = git.entry(branch.tip, path)
+    if entry is None:
+        raise _refused(branch, path, "is deleted", "sync again, or delete the branch")
+    if entry.mode != "100644" or entry.kind != "blob":
+        raise _refused(branch, path, f"is no plain file (mode {entry.mode})", "sync again")
+    if entry.size > settings.max_size:
+        text = f"has {entry.size} bytes, more than publish.max-size ({settings.max_size})"
+        raise _refused(branch, path, text, "raise that, or keep the export in DVC")
+    now = git.entry(base, path)
+    return None if now and now.id == entry.id else Change(dataset, path, entry.id)
+
+
+def _touched(git: Git, common: str, base: str, tip: str) -> set[str]:
+    """Return every path that the branch, or one of its commits on the way, changes."""
+    options = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--no-commit-id")
+    whole = git(*options, common, tip)
+    commits = git("rev-list", f"{base}..{tip}")
+    each = git(*options, "-m", "--root", "--stdin", stdin=commits.encode() + b"\n")
+    return {path for path in f"{whole}\0{each}".split("\0") if path}
+
+
+def _refused(branch: Branch, path: str, what: str, remedy: str) -> PipelineError:
+    shown = path.encode("unicode_escape").decode("ascii")  # a path may hold line ends and worse
+    return PipelineError(f"{branch.name}: {shown}{' ' if shown else ''}{what}; {remedy}")
