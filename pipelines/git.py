@@ -62,21 +62,29 @@ class Git:
     def _env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", **(more or {})}
 
-    def fetch(self) -> str:
-        """Bring the default branch and CVAT's branches, whole; return the default branch's name."""
+    def default(self) -> str:
+        """Return the name of the server's default branch."""
         said = self.server("ls-remote", "--symref", "origin", "HEAD")
         found = re.match(r"ref: refs/heads/(\S+)\tHEAD", said)
         if not found:
             raise PipelineError("origin: has no default branch; push one, and make it the default")
+        return found[1]
+
+    def fetch(self) -> None:
+        """Bring the default branch and CVAT's branches, whole."""
+        name = self.default()
         shallow = self("rev-parse", "--is-shallow-repository") == "true"
         self.server(
             *("fetch", "--quiet", "--no-tags", "--prune", "--no-recurse-submodules"),
             *(["--unshallow"] if shallow else []),
             "origin",
-            f"+refs/heads/{found[1]}:{DEFAULT}",
+            f"+refs/heads/{name}:{DEFAULT}",
             f"+refs/heads/cvat_*:{BRANCHES}cvat_*",
         )
-        return found[1]
+
+    def has_branch(self, name: str) -> bool:
+        """Tell whether CVAT has pushed a branch of this name."""
+        return self.works("show-ref", "--verify", "--quiet", f"{BRANCHES}{name}")
 
     def commit(self, name: str) -> str:
         """Return the id of the commit that a name stands for."""

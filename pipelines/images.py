@@ -38,17 +38,38 @@ PASSED_ON = (
 """Settings of the host that a build needs to reach its packages; none ends up in an image."""
 
 
-def ensure() -> None:
-    """Write images.yaml and build the images that the engine lacks."""
+LOCAL = "localhost/"
+"""What the prefix begins with where there is no container registry."""
+
+
+def ensure(*, push: bool = False) -> None:
+    """Write images.yaml, then pull or build the images that the engine lacks.
+
+    push: send those to the container registry that it lacks; the prefix names it.
+    """
     for path in _untracked():
         print(f"warning: {path}: is not under git, so in no image; git add it", file=sys.stderr)
     wanted = references()
     if write(wanted):
         print(f"{REFERENCES}: written; commit it")
     for name in names():
-        if not commands.works("docker", "image", "inspect", wanted[name]):
+        if not commands.works("docker", "image", "inspect", wanted[name]) and not _pulled(
+            wanted[name]
+        ):
             build(name, wanted)
+        if push and not wanted[name].startswith(LOCAL) and not _is_shared(wanted[name]):
+            commands.output("docker", "push", "--quiet", wanted[name])
         print(f"{wanted[name]}  {size(wanted[name]) / 1e6:.0f} MB", flush=True)
+
+
+def _pulled(reference: str) -> bool:
+    """Pull an image, if there is a container registry that has it."""
+    return not reference.startswith(LOCAL) and commands.works("docker", "pull", "-q", reference)
+
+
+def _is_shared(reference: str) -> bool:
+    """Tell whether the container registry has an image."""
+    return commands.works("docker", "manifest", "inspect", reference)
 
 
 def names() -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dvc.dependency import ParamsDependency  # type: ignore[import-untyped]
-from dvc.repo import Repo  # type: ignore[import-untyped]
-from dvc.stage import PipelineStage  # type: ignore[import-untyped]
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
+from dvc.stage import PipelineStage
 
 from registries import Registry
 

@@ -1,0 +1,288 @@
+"""One try to publish: its steps, in their order, each a method.
+
+The default branch never names data that the remote does not hold: data goes first and is looked
+up from the remote's side, then one plain `git push` moves the branch, from exactly the commit that
+was read. Before it nothing visible has changed; after it everything is published. So a publish
+that ended anywhere is simply run again.
+"""
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from pipelines import changes, commands, gates, guard, objects, remote, settings
+from pipelines.branches import Branch
+from pipelines.dvc import SHELL, Dvc, Stage
+from pipelines.errors import PipelineError, Transient
+from pipelines.git import DEFAULT, Git
+from pipelines.guard import Change
+from pipelines.objects import Named
+from pipelines.settings import Settings
+
+EMPTY = "schema: '2.0'\nstages: {}\n"
+"""A dvc.lock of a pipeline that never ran."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. seconds: for a step that uses the network."""
+
+    max_drop: float | None = None
+    seconds: float = 1800
+
+
+@dataclass
+class Attempt:
+    """A branch, or without one whatever else changed, to be published on the default branch.
+
+    place: the folder to work in. Only commit ids are used after they were read here.
+    """
+
+    git: Git
+    place: Path
+    branch: Branch | None
+    options: Options
+    base: str = ""
+    settings: Settings = field(default_factory=Settings)
+    change: Change | None = None
+    stages: list[Stage] = field(default_factory=list)
+    again: set[str] = field(default_factory=set)
+    """Stages that run again because the remote lacks what they made."""
+
+    def __post_init__(self) -> None:
+        """Read both commits, once, and guard the branch: nothing of it is checked out."""
+        self.base = self.git.commit(DEFAULT)
+        text = self.git.text(self.base, "params.yaml")
+        if text is None:
+            raise PipelineError("params.yaml: is not on the default branch; push it")
+        self.settings = settings.parse(text)
+        self.folder = self.place / "work"
+        self.dvc = Dvc(self.folder, self.options.seconds)
+        if self.branch and not self.git.is_ancestor(self.branch.tip, self.base):
+            self.change = guard.change(self.git, self.base, self.branch, self.settings)
+
+    def run(self) -> str | None:
+        """Do all steps; return what was done, or None if somebody else moved the branch."""
+        if self.branch and not self.change:
+            return "is published already, or changes nothing"
+        with self.work():
+            if self.change:
+                self.merge()
+                self.validate()
+            self.reproduce()
+            tree = self.tree()
+            if tree == self.git("rev-parse", f"{self.base}^{{tree}}") and not self.again:
+                return "nothing to do"
+            self.gate()
+            self.push_data()
+            self.verify()
+            if tree == self.git("rev-parse", f"{self.base}^{{tree}}"):
+                return f"made again what the remote lacked: {', '.join(sorted(self.again))}"
+            return self.push_commit(self.commit(tree))
+
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Have a work tree of the default branch, and throw it away afterwards."""
+        self._clean()
+        self.git("worktree", "add", "--quiet", "--force", "--detach", str(self.folder), self.base)
+        own = self.git.folder / ".dvc" / "config.local"
+        if own.is_file():  # a laptop's secret may be there; a CI job has none
+            shutil.copy2(own, self.folder / ".dvc")
+        try:
+            self.stages = self.dvc.stages()
+            yield
+        finally:
+            stop_left_overs(self.folder)
+            self._clean()
+
+    def _clean(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.git("worktree", "prune")
+
+    @property
+    def targets(self) -> list[str]:
+        """The stages whose outputs are published."""
+        return [stage.name for stage in self.stages if stage.cached]
+
+    def merge(self) -> None:
+        """Merge the branch, then put every file right: the export is CVAT's, all else is ours.
+
+        `-X theirs` alone goes through the export hunk by hunk, and makes one that nobody wrote.
+        """
+        assert self.branch
+        assert self.change
+        here = Git(self.folder)
+        here.works("merge", "-X", "theirs", "--no-ff", "--no-commit", "--quiet", self.branch.tip)
+        wanted = here.tree(self.base, {self.change.path: self.change.blob}, self.place / "index")
+        here("read-tree", "--reset", "-u", wanted)
+        if here("write-tree") != wanted or here("diff-files", "--name-only"):
+            raise PipelineError(f"{self.change.path}: the merge is not what CVAT wrote; run again")
+
+    def validate(self) -> None:
+        """Have the branch's export read in the stage's own container: no network, no secret."""
+        assert self.change
+        run, images = self.images()
+        words = ["--parameters", "params.yaml", "--root", f"data/{self.change.dataset}"]
+        words += ["--source", self.change.path, "--check"]
+        done = commands.run(
+            *(str(SHELL), "-c", f"{run} {images['prepare-annotations']} {shlex.join(words)}"),
+            folder=self.folder,
+            env={**os.environ, "PWD": str(self.folder)},
+            timeout=self.options.seconds,
+        )
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            said = [line for line in lines if line.startswith("error: ")] or lines
+            raise PipelineError("".join(said[-1:]).removeprefix("error: "))
+
+    def images(self) -> tuple[str, dict[str, str]]:
+        """Return how images.yaml runs stages, and its images, which the engine must have."""
+        known = yaml.safe_load((self.folder / "images.yaml").read_text("utf-8"))
+        for reference in known["images"].values():
+            if not commands.works("docker", "image", "inspect", reference):
+                text = "is not in the engine; run `python -m pipelines images`"
+                raise PipelineError(f"{reference}: {text}")
+        return known["run"], known["images"]
+
+    def lost(self) -> dict[str, str]:
+        """Return what the remote lacks though dvc.lock names it, path -> why.
+
+        What a .dvc file names is nothing that could be made again: it is refused.
+        """
+        imported = list(self._imported())
+        named = [each for outs in self._published(self._lock()).values() for each in outs]
+        found = remote.lacking(self.folder, [*named, *imported], seconds=self.options.seconds)
+        for each in imported:
+            if each.path in found:
+                text = (
+                    f"the remote lacks it ({found[each.path]}); run `dvc push` where it was added"
+                )
+                raise PipelineError(f"{each.path}: {text}")
+        return found
+
+    def reproduce(self) -> None:
+        """Run what is to run; and what made outputs that the remote lacks."""
+        lost = self.lost()
+        outs = self._published(self._lock())
+        self.again = {name for name, named in outs.items() if lost.keys() & {e.path for e in named}}
+        if self.again:
+            text = objects.without(self._lock(), self.again)
+            (self.folder / "dvc.lock").write_text(text, "utf-8")
+        self.images()
+        self.dvc.repro(self.targets)
+
+    def _lock(self) -> str:
+        path = self.folder / "dvc.lock"
+        return path.read_text("utf-8") if path.exists() else EMPTY
+
+    def lock(self) -> str:
+        """Return dvc.lock as it is published: without the stages that are made on demand.
+
+        In a clone, DVC would take those for up to date, and make no pictures.
+        """
+        unwanted = objects.of_lock(self._lock()).keys() - set(self.targets)
+        return objects.without(self._lock(), unwanted)
+
+    def _published(self, lock: str) -> dict[str, list[Named]]:
+        """Return what the remote is to hold of a dvc.lock; metrics are in git."""
+        known = {stage.name: stage.outs for stage in self.stages if stage.cached}
+        return {
+            name: [each for each in outs if each.path in known[name]]
+            for name, outs in objects.of_lock(lock).items()
+            if name in known
+        }
+
+    def _imported(self) -> Iterator[Named]:
+        """Yield what the .dvc files name: exports and movies that people added."""
+        listed = Git(self.folder)("ls-files", "-z", "--", "*.dvc")
+        for path in filter(None, listed.split("\0")):
+            yield from objects.of_dvc_file((self.folder / path).read_text("utf-8"), path)
+
+    def tree(self) -> str:
+        """Return the tree to publish: the default branch's, the export, dvc.lock and metrics."""
+        blobs: dict[str, str | None] = {"dvc.lock": self.git.blob(self.lock().encode())}
+        for path in self._metrics_paths():
+            blobs[path] = self.git.blob((self.folder / path).read_bytes())
+        if self.change:
+            blobs[self.change.path] = self.change.blob
+        return self.git.tree(self.base, blobs, self.place / "index")
+
+    def _metrics_paths(self) -> list[str]:
+        return [path for stage in self.stages if stage.cached for path in stage.metrics]
+
+    def gate(self) -> None:
+        """Refuse what should not be published."""
+        named = self._published(self.lock())
+        gates.nothing_left(self.dvc, self.targets)
+        gates.all_named([stage for stage in self.stages if stage.cached], named)
+        gates.plain(self.folder, [each for outs in named.values() for each in outs])
+        limit = self.settings.max_drop if self.options.max_drop is None else self.options.max_drop
+        for drop in changes.drops(*self._metrics(), limit):
+            remedy = "correct it in CVAT, or, if it is meant, run publish with --max-drop 1"
+            raise PipelineError(f"{drop}; {remedy}")
+
+    def _metrics(self) -> tuple[changes.Metrics, changes.Metrics]:
+        """Return the metrics before and after."""
+        paths = self._metrics_paths()
+        before = {path: self.git.text(self.base, path) for path in paths}
+        after = {path: (self.folder / path).read_text("utf-8") for path in paths}
+        return before, after
+
+    def push_data(self) -> None:
+        """Send the data; until a commit names it, it harms nobody."""
+        self.dvc.push(self.targets)
+
+    def verify(self) -> None:
+        """Look at the remote: all that the commit names is there; what is not is sent once more."""
+        named = [each for outs in self._published(self.lock()).values() for each in outs]
+        before = objects.of_lock(self.git.text(self.base, "dvc.lock") or EMPTY)
+        known = {each.md5 for outs in before.values() for each in outs}
+        lost = remote.lacking(
+            self.folder,
+            [*named, *self._imported()],
+            fresh={each.md5 for each in named} - known,
+            repair=True,
+            seconds=self.options.seconds,
+        )
+        for path, why in sorted(lost.items()):
+            raise Transient(f"{path}: the remote lacks it after `dvc push` ({why})")
+
+    def commit(self, tree: str) -> str:
+        """Make the commit: everything together, with both parents, so that CVAT sees it merged."""
+        title, notes = "Publish what changed", list[str]()
+        if self.branch and self.change:
+            title = f"Publish {self.change.dataset} from {self.branch.name}"
+            notes = [f"Export: {self.change.path}"]
+        parents = [self.base, *([self.branch.tip] if self.branch else [])]
+        message = changes.message(title, changes.lines(*self._metrics()), notes)
+        return self.git.commit_tree(tree, parents, message)
+
+    def push_commit(self, commit: str) -> str | None:
+        """Move the default branch if it is where it was read; then ask the server what it has."""
+        name, said = self.git.default(), "the server does not say why"
+        try:
+            self.git.server("push", "--quiet", "origin", f"{commit}:refs/heads/{name}")
+        except Transient as error:
+            said = str(error)  # the answer may have been lost: only the server knows
+        self.git.fetch()
+        now = self.git.commit(DEFAULT)
+        if self.git.is_ancestor(commit, now):
+            lines = "".join(f"\n  {line}" for line in changes.lines(*self._metrics()))
+            return f"published as {commit[:12]}{lines}"
+        if now == self.base:
+            raise Transient(f"{name}: was not moved; {said}")
+        return None
+
+
+def stop_left_overs(work: Path) -> None:
+    """End the containers of a publish that was killed: they outlive it, and would go on writing."""
+    label = f"label=data-registry={work}"
+    found = commands.output("docker", "ps", "--quiet", "--no-trunc", "--filter", label).split()
+    for container in found:
+        commands.run("docker", "rm", "--force", container)

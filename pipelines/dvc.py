@@ -1,0 +1,121 @@
+"""DVC in a work tree: which stages are published, running them, sending what they made."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from pipelines import commands
+from pipelines.errors import PipelineError, Transient
+
+SHELL = Path(__file__).with_name("stage-shell")
+TRIES = 3
+"""How often `dvc push` is tried."""
+
+
+class Stage(NamedTuple):
+    """A stage of dvc.yaml.
+
+    cached: whether the remote is to hold its outputs; the others are made where they are needed.
+    outs, metrics: their paths.
+    """
+
+    name: str
+    cached: bool
+    outs: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+class Dvc:
+    """DVC in a folder; seconds: how long a step that uses the network may take."""
+
+    def __init__(self, folder: Path, seconds: float) -> None:
+        self.folder, self.seconds = folder, seconds
+
+    def stages(self) -> list[Stage]:
+        """Return the stages of the pipeline."""
+        code = (
+            "import json\n"
+            "from dvc.repo import Repo\n"
+            "stages = [s for s in Repo().index.stages if s.cmd]\n"
+            "print(json.dumps([[s.addressing, [[o.def_path, bool(o.use_cache), bool(o.metric)]"
+            " for o in s.outs]] for s in stages]))"
+        )
+        done = commands.run(sys.executable, "-c", code, folder=self.folder, timeout=self.seconds)
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+            raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
+        return [
+            Stage(
+                name,
+                all(cached for _, cached, metric in outs if not metric),
+                tuple(path for path, _, metric in outs if not metric),
+                tuple(path for path, cached, metric in outs if metric and not cached),
+            )
+            for name, outs in yaml.safe_load(done.stdout)
+        ]
+
+    def pending(self, targets: Sequence[str]) -> list[str]:
+        """Return the stages that would run."""
+        said = self._run("repro", "--dry", "--pull", "--allow-missing", "--no-run-cache", *targets)
+        return re.findall(r"^Running stage '(.+)':$", said, re.M)
+
+    def why(self, targets: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the stages that would run, with what changed for them."""
+        changed = json.loads(self._run("status", "--json", *targets).strip() or "{}")
+        return [(stage, _reasons(changed.get(stage, []))) for stage in self.pending(targets)]
+
+    def repro(self, targets: Sequence[str]) -> None:
+        """Run the stages that are to run; fetch what they need, and nothing else."""
+        self._run("repro", "--pull", "--allow-missing", "--no-run-cache", *targets)
+
+    def push(self, targets: Sequence[str]) -> None:
+        """Send what the stages made; Transient after some tries."""
+        for left in reversed(range(TRIES)):
+            try:
+                self._run("push", *targets)
+            except PipelineError as error:
+                if not left or isinstance(error, Transient):
+                    raise Transient(str(error)) from None
+            else:
+                return
+
+    def _run(self, *words: str) -> str:
+        """Run DVC; stages see nothing of the environment but what stage-shell hands on."""
+        done = commands.run(
+            *(sys.executable, "-m", "dvc", *words),
+            env={
+                **os.environ,
+                "SHELL": str(SHELL),
+                "DVC_NO_ANALYTICS": "1",
+                "PWD": str(self.folder),
+            },
+            folder=self.folder,
+            timeout=self.seconds,
+        )
+        if done.returncode:
+            raise PipelineError(_why(f"{done.stdout}\n{done.stderr}", words[0]))
+        return f"{done.stdout}\n{done.stderr}"
+
+
+def _reasons(found: list[Any]) -> str:
+    """Say in words what `dvc status` has of a stage; what is not on this disk has not changed."""
+    said = [each for each in found if isinstance(each, str)]
+    for each in (each for each in found if isinstance(each, dict)):
+        for what, paths in each.items():
+            named = paths if isinstance(paths, dict) else {}
+            said += [f"{what}: {path}" for path, how in named.items() if how != "deleted"]
+    return ", ".join(said) or "what it is made of is made again"
+
+
+def _why(said: str, command: str) -> str:
+    """Return the line that says why DVC failed: the stage's own, else DVC's."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    stages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return " | ".join(stages or [f"dvc {command}: {line}" for line in errors or lines[-1:]])

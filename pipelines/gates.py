@@ -1,0 +1,55 @@
+"""What must hold of a reproduced pipeline before anything of it is published."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pipelines.dvc import Dvc, Stage
+from pipelines.errors import PipelineError
+from pipelines.objects import Named
+
+CONTROL = (".dvc", ".dvcignore", ".git", ".gitignore", ".gitattributes", ".gitmodules")
+"""Names that DVC or git would take for orders."""
+
+
+def nothing_left(dvc: Dvc, targets: Sequence[str]) -> None:
+    """Refuse if a stage would still run."""
+    if left := dvc.pending(targets):
+        raise PipelineError(f"dvc.yaml: {left[0]} would run again after it ran; its outputs change")
+
+
+def all_named(stages: Iterable[Stage], lock: Mapping[str, list[Named]]) -> None:
+    """Refuse a dvc.lock that lacks a stage or an output: DVC truncates it when a disk is full."""
+    for stage in stages:
+        named = {each.path for each in lock.get(stage.name, [])}
+        if lost := sorted({*stage.outs} - named):
+            raise PipelineError(f"dvc.lock: lacks {lost[0]} of {stage.name}; is the disk full?")
+
+
+def plain(folder: Path, named: Iterable[Named]) -> None:
+    """Refuse outputs that are no plain files, or not as many as dvc.lock says.
+
+    Outputs that were not made now are not on this disk, but in the remote.
+    """
+    for each in named:
+        path = folder / each.path
+        if not os.path.lexists(path):
+            continue
+        files = list(_files(path))
+        for file in files:
+            if file.name in CONTROL or not stat.S_ISREG(file.lstat().st_mode):
+                shown = file.relative_to(folder).as_posix()
+                raise PipelineError(f"{shown}: is no plain file of data; stages must not make it")
+        if each.files not in (None, len(files)):
+            text = f"has {len(files)} files, but dvc.lock says {each.files}"
+            raise PipelineError(f"{each.path}: {text}; run publish again")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yield everything below a path that is no folder, and folders that are orders."""
+    if path.is_symlink() or not path.is_dir() or path.name in CONTROL:
+        yield path
+        return
+    for entry in os.scandir(path):
+        yield from _files(Path(entry.path))

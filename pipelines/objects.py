@@ -1,0 +1,63 @@
+"""What the files of DVC name: the data that a commit needs the remote to hold."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import yaml
+
+from pipelines.errors import PipelineError
+
+
+class Named(NamedTuple):
+    """A file or folder (its md5 ends with .dir) that dvc.lock or a .dvc file names.
+
+    size: bytes in all, None if not said. files: how many, None for a file.
+    """
+
+    path: str
+    md5: str
+    size: int | None
+    files: int | None
+
+
+def of_lock(text: str) -> dict[str, list[Named]]:
+    """Return the outputs of each stage in a dvc.lock; those that are not cached, too."""
+    stages = _mapping(_load(text, "dvc.lock"), "dvc.lock").get("stages") or {}
+    return {name: list(_named(entry, "")) for name, entry in _mapping(stages, "stages").items()}
+
+
+def of_dvc_file(text: str, path: str) -> list[Named]:
+    """Return what a .dvc file names that this registry's remote is to hold; path: its own."""
+    entry = _mapping(_load(text, path), path)
+    if entry.get("deps"):  # an import: another place holds it
+        return []
+    folder = f"{path.rpartition('/')[0]}/" if "/" in path else ""
+    return list(_named(entry, folder))
+
+
+def without(text: str, stages: Iterable[str]) -> str:
+    """Return a dvc.lock without the entries of some stages."""
+    lock = _mapping(_load(text, "dvc.lock"), "dvc.lock")
+    kept = {k: v for k, v in (lock.get("stages") or {}).items() if k not in set(stages)}
+    return yaml.safe_dump({**lock, "stages": kept}, sort_keys=False, allow_unicode=True)
+
+
+def _named(entry: Any, folder: str) -> Iterator[Named]:
+    for out in _mapping(entry, "a stage").get("outs") or []:
+        if out.get("md5") and not out.get("remote") and out.get("cache", True):
+            size, files = out.get("size"), out.get("nfiles")
+            yield Named(f"{folder}{out['path']}", str(out["md5"]), size, files)
+
+
+def _load(text: str, where: str) -> Any:
+    try:
+        return yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise PipelineError(f"{where}: is no plain YAML: {said}; restore it from git") from None
+
+
+def _mapping(value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise PipelineError(f"{where}: is not as DVC writes it; restore it from git")
+    return value

@@ -1,0 +1,128 @@
+"""`publish`, `check` and `status`: for all branches that wait, one after the other."""
+
+import fcntl
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from pipelines import branches
+from pipelines.attempt import Attempt, Options, stop_left_overs
+from pipelines.branches import Branch
+from pipelines.errors import PipelineError, Transient
+from pipelines.git import DEFAULT, Git
+
+TRIES = 5
+"""How often a publish is begun anew when somebody else moved the default branch."""
+
+PLACE = "data-registry"
+"""The folder in .git where a publish works: always the same, so that left-overs are found."""
+
+DONE, REFUSED, AGAIN = 0, 1, 3
+"""Exit codes."""
+
+
+def publish(options: Options) -> int:
+    """Publish all waiting branches, oldest first, then whatever else changed.
+
+    Return 0 if all is published, 1 if something was refused, 3 if something is to be tried again.
+    """
+    with _alone() as (git, place):
+        waiting, passed = branches.waiting(git, git.commit(DEFAULT))
+        codes = [_reported(name, partial(_refuse, f"{name}: {why}")) for name, why in passed]
+        for branch in [*waiting, None]:
+            what = branch.name if branch else "default branch"
+            codes.append(_reported(what, partial(_tried, git, place, branch, options)))
+    return AGAIN if AGAIN in codes else max(codes)
+
+
+def check(name: str, options: Options) -> int:
+    """Tell whether a branch would be taken, as far as that is known without any secret."""
+    with _alone() as (git, place):
+        return _reported(name, partial(_checked, git, place, name, options))
+
+
+def _checked(git: Git, place: Path, name: str, options: Options) -> str:
+    waiting, passed = branches.waiting(git, git.commit(DEFAULT))
+    if name in dict(passed):
+        raise PipelineError(f"{name}: {dict(passed)[name]}")
+    found = [branch for branch in waiting if branch.name == name]
+    if not found:
+        if git.has_branch(name):
+            return "is published already"
+        raise PipelineError(f"{name}: origin has no such branch of CVAT")
+    attempt = Attempt(git, place, found[0], options)
+    if attempt.change is None:
+        return "changes nothing"
+    with attempt.work():
+        attempt.merge()
+        attempt.validate()
+    return f"may be published: {attempt.change.path} of {attempt.change.dataset}"
+
+
+def status(options: Options) -> int:
+    """Say what waits, what would run, and what the remote lacks; no data is fetched."""
+    with _alone() as (git, place):
+        waiting, passed = branches.waiting(git, git.commit(DEFAULT))
+        for name, why in [*passed, *((each.name, "waits") for each in waiting)]:
+            print(f"{name}: {why}")
+        return _reported("default branch", partial(_standing, git, place, options))
+
+
+def _standing(git: Git, place: Path, options: Options) -> str:
+    attempt = Attempt(git, place, None, options)
+    with attempt.work():
+        said = [f"{stage}: would run: {why}" for stage, why in attempt.dvc.why(attempt.targets)]
+        said += [f"{path}: the remote lacks it ({why})" for path, why in attempt.lost().items()]
+    return "\n  ".join(["", *said]) if said else "nothing to do"
+
+
+def _refuse(why: str) -> str:
+    raise PipelineError(why)
+
+
+def _reported(what: str, work: Callable[[], str]) -> int:
+    """Do work and say how it ended; return its exit code."""
+    try:
+        print(f"{what}: {work()}", flush=True)
+    except PipelineError as error:
+        again = isinstance(error, Transient)
+        prefix = "" if str(error).startswith(what) else f"{what}: "
+        text = f"error: {prefix}{error}{'; try again later' if again else ''}"
+        print(text, file=sys.stderr, flush=True)
+        return AGAIN if again else REFUSED
+    return DONE
+
+
+@contextmanager
+def _alone() -> Iterator[tuple[Git, Path]]:
+    """Yield the clone, fetched, and a folder to work in that this process alone holds.
+
+    What a publish that was killed has left is ended first.
+    """
+    git = Git(Path.cwd())
+    if not git.works("rev-parse", "--git-dir"):
+        raise PipelineError(f"{Path.cwd()}: is no clone of a registry")
+    place = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir")) / PLACE
+    place.mkdir(exist_ok=True)
+    with (place / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Transient("another publish is at work in this clone; wait for it") from None
+        stop_left_overs(place / "work")
+        git.fetch()
+        yield git, place
+
+
+def _tried(git: Git, place: Path, branch: Branch | None, options: Options) -> str:
+    """Publish one branch, or what else changed; begin anew while others move the default branch."""
+    for _ in range(TRIES):
+        said = Attempt(git, place, branch, options).run()
+        if said is not None:
+            return said
+        time.sleep(random.uniform(0, 2))  # noqa: S311  # so that two do not meet again
+    raise Transient(f"the default branch was moved by others {TRIES} times")
