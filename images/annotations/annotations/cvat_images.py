@@ -44,6 +44,9 @@ def read(
             text = f"{name} is in it twice; export again from CVAT"
             raise StageError(f"{at(image, where)}: {text}")
         names.add(name)
+    if chosen.siblings and not pictures:
+        text = f"has no picture of task {chosen.id} ({chosen.name}); export the task alone"
+        raise StageError(f"{where}: {text}")
     annotations = Lazy(lambda n: Annotation(*pictures[n], drawn.objects(n)), len(pictures))
     of_movie = chosen.stop is not None and all(FRAME.fullmatch(name) for name in names)
     return Export(annotations, chosen.numbers(0) if of_movie else range(0))

@@ -12,6 +12,7 @@
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -35,6 +36,9 @@ from annotations.safe_xml import (
     whole,
 )
 from stage.errors import StageError
+
+DEFAULT = "default"
+"""How CVAT calls the subset of a task that has none."""
 
 EDGES = ("xtl", "ytl", "xbr", "ybr")
 
@@ -62,7 +66,8 @@ class Task:
 
     count: how many frames it has, deleted ones included. size: width and height of the pictures.
     offset: what a project's export adds to its frame numbers. siblings: the ids of all tasks of
-    the project, if it is the export of one.
+    the project, if it is the export of one. alone: whether it is the only one of its subset.
+    by_subset: whether it was chosen by its subset, not by id or name.
     """
 
     id: str = ""
@@ -75,21 +80,27 @@ class Task:
     size: tuple[int, int] | None = None
     offset: int = 0
     siblings: frozenset[str] = frozenset()
+    alone: bool = False
+    by_subset: bool = False
 
     def numbers(self, last: int) -> range:
         """Return the numbers of the task's frames; last is used if it does not say its own."""
         return range(self.start, (last if self.stop is None else self.stop) + 1, self.step)
 
     def holds(self, element: Element, where: str) -> bool:
-        """Tell whether a track or picture is of this task; all are, but in a project's export."""
-        if not self.siblings:
+        """Tell whether a track or picture is of this task; all are, but in a project's export.
+
+        The element's task_id decides; where it has none, or only the subset was chosen, its
+        subset does, if that has no other task.
+        """
+        own, subset = element.get("task_id"), element.get("subset")
+        if not self.siblings or (own is None and len(self.siblings) == 1):
             return True
-        own = element.get("task_id", self.id if len(self.siblings) == 1 else "")
+        if self.alone and subset is not None and (own is None or self.by_subset):
+            return subset == (self.subset or DEFAULT)
         if own not in self.siblings:
-            text = (
-                f"task_id is {own!r}, which is none of the project's tasks; export the task alone"
-            )
-            raise StageError(f"{at(element, where)}: {text}")
+            text = f"task_id is {own or ''!r}, which is none of the project's tasks"
+            raise StageError(f"{at(element, where)}: {text}; export the task alone")
         return own == self.id
 
 
@@ -127,10 +138,12 @@ def _offset(tasks: list[Task]) -> Iterator[Task]:
     """
     offset, before = 0, Task()
     siblings = frozenset(each.id for each in tasks)
+    subsets = Counter(each.subset for each in tasks)
     for each in tasks:
         same = before.id and each.subset == before.subset
         offset = offset + before.start + before.step * before.count if same else 0
-        yield replace(each, offset=offset, siblings=siblings)
+        alone = subsets[each.subset] == 1
+        yield replace(each, offset=offset, siblings=siblings, alone=alone)
         before = each
 
 
@@ -143,7 +156,7 @@ def _chosen(tasks: list[Task], choice: Choice, where: str) -> Task:
         and (not choice.subset or choice.subset == each.subset)
     ]
     if len(fitting) == 1:
-        return fitting[0]
+        return replace(fitting[0], by_subset=not wanted)
     listed = ", ".join(f"{t.id} {t.name!r} (subset {t.subset or 'none'})" for t in fitting or tasks)
     raise StageError(
         f"{where}: is the export of a project; choose one task by --task ID or NAME and --subset "

@@ -153,3 +153,33 @@ def test_the_export_of_another_task_than_the_expected_is_refused() -> None:
     assert len(read(meta, image("a.png"), choice=Choice(expected="7"))) == 1
     with pytest.raises(StageError, match=r"is the export of task 7 \(north\), not of 9"):
         read(meta, image("a.png"), choice=Choice(expected="9"))
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        (Choice(subset="Test"), ["frame_000001"]),
+        (Choice(task="8"), ["frame_000001"]),
+        (Choice(task="7"), ":2: task_id is '', which is none of the project's tasks"),
+    ],
+)
+def test_a_picture_without_task_is_of_the_only_task_of_its_subset(
+    choice: Choice, found: list[str] | str
+) -> None:
+    pictures = [
+        image("frame_000001", more='subset="Test"'),
+        image("frame_000002", more='subset="Train"'),
+    ]
+
+    if isinstance(found, list):
+        assert [each.picture for each in read(project(), *pictures, choice=choice)] == found
+    else:
+        with pytest.raises(StageError, match=found):
+            read(project() + "\n", *pictures, choice=choice)
+
+
+def test_of_a_project_the_task_that_no_picture_is_of_is_refused() -> None:
+    picture = image("frame_000001", more='task_id="7" subset="Train"')
+
+    with pytest.raises(StageError, match=r"a\.xml: has no picture of task 8 \(east\); export"):
+        read(project(), picture, choice=Choice(task="8"))
