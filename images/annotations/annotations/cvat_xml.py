@@ -167,20 +167,37 @@ def _chosen(tasks: list[Task], choice: Choice, where: str) -> Task:
 def _task(element: etree._Element, where: str) -> Task:
     size = element.find("original_size")
     stop = element.findtext("stop_frame")
-    step = re.search(r"step\s*=\s*([1-9][0-9]{0,6})\b", element.findtext("frame_filter") or "")
     name = element.findtext("id") or ""
     if not re.fullmatch(r"[0-9]{0,18}", name, re.ASCII):
         raise StageError(f"{at(element, where)}: the id {name[:40]!r} is no number; export again")
+    start = whole(element.findtext("start_frame") or "0", "start_frame", element, where)
+    last = None if stop is None else whole(stop, "stop_frame", element, where)
+    count = whole(element.findtext("size") or "0", "size", element, where)
     return Task(
         id=name,
         name=element.findtext("name") or "",
         subset=element.findtext("subset") or "",
-        start=whole(element.findtext("start_frame") or "0", "start_frame", element, where),
-        stop=None if stop is None else whole(stop, "stop_frame", element, where),
-        step=int(step[1]) if step else 1,
-        count=whole(element.findtext("size") or "0", "size", element, where),
+        start=start,
+        stop=last,
+        step=_step(element.findtext("frame_filter"), start, last, count),
+        count=count,
         size=None if size is None else _size(size, where),
     )
+
+
+def _step(written: str | None, start: int, stop: int | None, count: int) -> int:
+    """Return the step of a task's frames: `step=5` if it is written.
+
+    Exports of 2020 have no frame_filter; then it is the one that gives count frames, or 1.
+
+    >>> _step("step=5", 0, 19, 4), _step("", 0, 19, 4), _step(None, 2, 19, 4), _step(None, 0, 9, 7)
+    (5, 1, 5, 1)
+    """
+    if written is not None or stop is None or count < 2:
+        found = re.search(r"step\s*=\s*([1-9][0-9]{0,6})\b", written or "")
+        return int(found[1]) if found else 1
+    step = max((stop - start) // (count - 1), 1)
+    return step if len(range(start, stop + 1, step)) == count else 1
 
 
 def _size(element: etree._Element, where: str) -> tuple[int, int]:
