@@ -1,6 +1,6 @@
 # Two commands do everything: `make repro` and `make test`. `make help` lists the others.
 .DEFAULT_GOAL := help
-.PHONY: help repro test quick lint fuzz bench images lock stop engine
+.PHONY: help repro test quick lint demo fuzz bench images lock stop engine
 
 SETUP := pipelines/setup.sh
 PYTHON := .venv/bin/python
@@ -27,7 +27,16 @@ lint: .venv/test ## look for mistakes without running anything
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	hadolint images/*/Dockerfile
+	zizmor --quiet --offline --persona pedantic .github
+	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
+	@# what others include begins with a document that says its inputs; the schema is of the next
+	sed -e '1,/^---$$/d' -e 's/: \$$\[\[ inputs.tags \]\]/: [registry]/' pipelines/gitlab/registry.yml | \
+	  check-jsonschema --force-filetype yaml --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci -
 	git ls-files -z | xargs -0 grep -lZ '^#!.*sh$$' -- | xargs -0 shellcheck
+
+demo: .venv/test .venv/services/installed images ## show a day of a registry, from CVAT to a model repository; takes a minute
+	PYTHONPATH=tests $(PYTHON) tests/demo/demo.py
 
 fuzz: .venv/fuzz ## feed the readers broken files for a minute; only a StageError may leave them
 	$(PYTHON) tests/fuzz/fuzz.py

@@ -1,11 +1,5 @@
 """Keep a data registry: run `python -m pipelines COMMAND` in its folder.
 
-commands:
-  images         write images.yaml and build the images that the engine lacks
-  check BRANCH   say whether a branch of CVAT would be published; needs no secret
-  publish        publish the waiting branches of CVAT, then whatever else changed
-  status         say what waits, what would run and what the remote lacks; fetches no data
-
 publish works on the clone's `origin` and its default branch; the files that are checked out are
 neither read nor changed. The credentials of the remote come from the environment.
 exit codes: 0 done, 1 refused, 2 wrong options, 3 run it again later
@@ -15,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipelines import images, publish
+from pipelines import doctor, images, publish
 from pipelines.attempt import Options
 from pipelines.errors import PipelineError, Transient
 
@@ -30,24 +24,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return publish.AGAIN if isinstance(error, Transient) else publish.REFUSED
 
 
+COMMANDS = {
+    "images": "write images.yaml; pull or build the images that the engine lacks",
+    "check": "say whether a branch of CVAT, or without BRANCH a merge request, would be taken",
+    "publish": "publish the waiting branches of CVAT, then whatever else changed",
+    "status": "say what waits, what would run and what the remote lacks; fetch no data",
+    "doctor": "say what is not set up as it should be, in a CI job or on a laptop",
+}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipelines",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    building = commands.add_parser("images", help=argparse.SUPPRESS)
-    text = "of a prefix that is a container registry: push the images that it lacks"
-    building.add_argument("--push", action="store_true", help=text)
-    checking = commands.add_parser("check", help=argparse.SUPPRESS)
-    checking.add_argument("branch", help="cvat_<task>_<name>")
-    publishing = commands.add_parser("publish", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
+    made = {name: commands.add_parser(name, help=t, description=t) for name, t in COMMANDS.items()}
+    text = "send images to the container registry that the prefix names, if it lacks them"
+    made["images"].add_argument("--push", action="store_true", help=text)
+    text = "cvat_<task>_<name>; without it, dvc.lock as it is checked out is looked at"
+    made["check"].add_argument("branch", nargs="?", metavar="BRANCH", help=text)
     text = "instead of publish.max-drop: the part of a dataset's objects that may be lost, 0 to 1"
-    publishing.add_argument("--max-drop", type=float, metavar="PART", help=text)
-    for each in (checking, publishing, commands.add_parser("status", help=argparse.SUPPRESS)):
+    made["publish"].add_argument("--max-drop", type=float, metavar="PART", help=text)
+    for name in ("check", "publish", "status"):
         text = "how long a step that uses the network may take (default: %(default)s)"
-        each.add_argument("--timeout", type=float, default=1800, metavar="SECONDS", help=text)
+        made[name].add_argument("--timeout", type=float, default=1800, metavar="SECONDS", help=text)
     return parser
 
 
@@ -55,8 +59,12 @@ def _run(args: argparse.Namespace) -> int:
     if args.command == "images":
         images.ensure(push=args.push)
         return publish.DONE
+    if args.command == "doctor":
+        return doctor.doctor()
     options = Options(getattr(args, "max_drop", None), args.timeout)
     if args.command == "check":
+        if args.branch is None:
+            return publish.check_lock(options)
         return publish.check(args.branch, options)
     return {"publish": publish.publish, "status": publish.status}[args.command](options)
 

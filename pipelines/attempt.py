@@ -206,7 +206,12 @@ class Attempt:
 
     def tree(self) -> str:
         """Return the tree to publish: the default branch's, the export, dvc.lock and metrics."""
-        blobs: dict[str, str | None] = {"dvc.lock": self.git.blob(self.lock().encode())}
+        known = self.git.entry(self.base, "dvc.lock")
+        was, now = self.git.text(self.base, "dvc.lock"), self.lock()
+        same = known and was and yaml.safe_load(was) == yaml.safe_load(now)  # in another order
+        blobs: dict[str, str | None] = {
+            "dvc.lock": known.id if known and same else self.git.blob(now.encode())
+        }
         for path in self._metrics_paths():
             blobs[path] = self.git.blob((self.folder / path).read_bytes())
         if self.change:

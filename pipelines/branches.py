@@ -28,17 +28,18 @@ def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     )
     found: dict[int, Branch] = {}
     passed: list[tuple[str, str]] = []
-    for line in sorted(listed.splitlines(), key=lambda line: line.split(" ", 2)[1:]):
-        tip, time, ref = line.split(" ", 2)
+    lines = [line.split(" ", 2) for line in listed.split("\n") if line]  # names may hold U+2028
+    for tip, time, ref in sorted(lines, key=lambda line: (int(line[1] or 0), line[2])):
         name = ref.removeprefix(BRANCHES)
         matched = NAME.fullmatch(name)
         if git.is_ancestor(tip, base):
             continue
         if not matched:
-            passed.append((name, "its name has characters other than A-Z a-z 0-9 . _ ( ) -; "
+            shown = name.encode("unicode_escape").decode("ascii")
+            passed.append((shown, "its name has characters other than A-Z a-z 0-9 . _ ( ) -; "
                                  "rename the task in CVAT"))  # fmt: skip
             continue
-        branch = Branch(name, int(matched[1]), tip, int(time))
+        branch = Branch(name, int(matched[1]), tip, int(time or 0))
         if branch.task in found:
             older = found.pop(branch.task).name
             passed.append((older, f"{name} is newer and of the same task; delete the older one"))

@@ -1,10 +1,12 @@
 """Other programs: run as lists of words, and checked."""
 
+import ctypes
 import os
 import re
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -59,6 +61,7 @@ def run(
             env=env,
             cwd=folder,
             start_new_session=timeout is not None,
+            preexec_fn=None if timeout is None else _end_with_parent,  # noqa: PLW1509  # no threads
         )
     except FileNotFoundError:
         raise PipelineError(
@@ -70,11 +73,21 @@ def run(
         except BaseException as error:
             _end(process, group=timeout is not None)
             if isinstance(error, subprocess.TimeoutExpired):
-                text = f"{shlex.join(command[:3])} ...: no end after {timeout:.0f} s; run again"
+                shown = command[2:4] if command[0] == sys.executable else command[:3]
+                text = f"{shlex.join(shown)} ...: no end after {timeout:.0f} s; run again"
                 raise Transient(text) from None
             raise
     texts = [redacted(stream.decode("utf-8", "replace")) for stream in streams]
     return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def _end_with_parent() -> None:
+    """Have the kernel kill this process when its parent is killed: a group of its own outlives it.
+
+    DVC would go on in the work tree where the next publish works.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from pipelines import commands
 from pipelines.errors import PipelineError, Transient
 
 SHELL = Path(__file__).with_name("stage-shell")
 TRIES = 3
 """How often `dvc push` is tried."""
+
+ABSENT = ("deleted", "not in cache")
+"""What `dvc status` says of data that is not on this disk; that is no change."""
 
 
 class Stage(NamedTuple):
@@ -39,17 +40,6 @@ class Dvc:
 
     def stages(self) -> list[Stage]:
         """Return the stages of the pipeline."""
-        code = (
-            "import json\n"
-            "from dvc.repo import Repo\n"
-            "stages = [s for s in Repo().index.stages if s.cmd]\n"
-            "print(json.dumps([[s.addressing, [[o.def_path, bool(o.use_cache), bool(o.metric)]"
-            " for o in s.outs]] for s in stages]))"
-        )
-        done = commands.run(sys.executable, "-c", code, folder=self.folder, timeout=self.seconds)
-        if done.returncode:
-            last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-            raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
         return [
             Stage(
                 name,
@@ -57,7 +47,7 @@ class Dvc:
                 tuple(path for path, _, metric in outs if not metric),
                 tuple(path for path, cached, metric in outs if metric and not cached),
             )
-            for name, outs in yaml.safe_load(done.stdout)
+            for name, outs in self._index("stages")
         ]
 
     def pending(self, targets: Sequence[str]) -> list[str]:
@@ -68,7 +58,8 @@ class Dvc:
     def why(self, targets: Sequence[str]) -> list[tuple[str, str]]:
         """Return the stages that would run, with what changed for them."""
         changed = json.loads(self._run("status", "--json", *targets).strip() or "{}")
-        return [(stage, _reasons(changed.get(stage, []))) for stage in self.pending(targets)]
+        found: list[str] = self._index("changed", *targets)
+        return [(stage, _reasons(changed.get(stage, []))) for stage in found]
 
     def repro(self, targets: Sequence[str]) -> None:
         """Run the stages that are to run; fetch what they need, and nothing else."""
@@ -81,9 +72,22 @@ class Dvc:
                 self._run("push", *targets)
             except PipelineError as error:
                 if not left or isinstance(error, Transient):
-                    raise Transient(str(error)) from None
+                    raise Transient(f"the remote does not take the data: {error}") from None
             else:
                 return
+
+    def _index(self, *words: str) -> Any:
+        """Ask DVC what it knows of the pipeline."""
+        done = commands.run(
+            *(sys.executable, "-m", "pipelines.index", *words),
+            env={**os.environ, "PYTHONPATH": str(SHELL.parents[1])},
+            folder=self.folder,
+            timeout=self.seconds,
+        )
+        if done.returncode:
+            last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+            raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
+        return json.loads(done.stdout.splitlines()[-1])
 
     def _run(self, *words: str) -> str:
         """Run DVC; stages see nothing of the environment but what stage-shell hands on."""
@@ -109,7 +113,7 @@ def _reasons(found: list[Any]) -> str:
     for each in (each for each in found if isinstance(each, dict)):
         for what, paths in each.items():
             named = paths if isinstance(paths, dict) else {}
-            said += [f"{what}: {path}" for path, how in named.items() if how != "deleted"]
+            said += [f"{what}: {path}" for path, how in named.items() if how not in ABSENT]
     return ", ".join(said) or "what it is made of is made again"
 
 

@@ -55,7 +55,9 @@ class Git:
             "git", *SAFE, *words, env=self._env(), folder=self.folder, timeout=SECONDS
         )
         if done.returncode:
-            last = [line for line in done.stderr.splitlines() if line.strip()][-3:]
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            theirs = [line for line in lines if line.startswith("remote: ")]  # a hook's own words
+            last = [*theirs[-3:], *[line for line in lines if not line.startswith("remote:")][-3:]]
             raise Transient(f"git {words[0]}: the server of `origin` says: {' | '.join(last)}")
         return done.stdout.rstrip()
 

@@ -46,6 +46,9 @@ def change(git: Git, base: str, branch: Branch, settings: Settings) -> Change | 
     if entry.size > settings.max_size:
         text = f"has {entry.size} bytes, more than publish.max-size ({settings.max_size})"
         raise _refused(branch, path, text, "raise that, or keep the export in DVC")
+    if git.entry(base, f"{path}.dvc"):
+        text = "is kept in DVC, where a branch cannot change it"
+        raise _refused(branch, path, text, f"`dvc add` the new one, or `dvc remove {path}.dvc`")
     now = git.entry(base, path)
     return None if now and now.id == entry.id else Change(dataset, path, entry.id)
 

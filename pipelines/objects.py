@@ -43,10 +43,11 @@ def without(text: str, stages: Iterable[str]) -> str:
 
 
 def _named(entry: Any, folder: str) -> Iterator[Named]:
-    for out in _mapping(entry, "a stage").get("outs") or []:
+    for each in _mapping(entry, "a stage").get("outs") or []:
+        out = _mapping(each, "an output")
         if out.get("md5") and not out.get("remote") and out.get("cache", True):
             size, files = out.get("size"), out.get("nfiles")
-            yield Named(f"{folder}{out['path']}", str(out["md5"]), size, files)
+            yield Named(f"{folder}{out.get('path', '')}", str(out["md5"]), size, files)
 
 
 def _load(text: str, where: str) -> Any:

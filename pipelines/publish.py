@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipelines import branches
+from pipelines import branches, forge, objects, remote
 from pipelines.attempt import Attempt, Options, stop_left_overs
 from pipelines.branches import Branch
+from pipelines.dvc import Dvc
 from pipelines.errors import PipelineError, Transient
+from pipelines.forge import Outcome
 from pipelines.git import DEFAULT, Git
 
 TRIES = 5
@@ -32,28 +34,32 @@ def publish(options: Options) -> int:
     """
     with _alone() as (git, place):
         waiting, passed = branches.waiting(git, git.commit(DEFAULT))
-        codes = [_reported(name, partial(_refuse, f"{name}: {why}")) for name, why in passed]
+        done = [_reported(name, partial(_refuse, why)) for name, why in passed]
         for branch in [*waiting, None]:
             what = branch.name if branch else "default branch"
-            codes.append(_reported(what, partial(_tried, git, place, branch, options)))
+            done.append(_reported(what, partial(_tried, git, place, branch, options)))
+    forge.tell(done)
+    codes = {each.code for each in done}
     return AGAIN if AGAIN in codes else max(codes)
 
 
 def check(name: str, options: Options) -> int:
     """Tell whether a branch would be taken, as far as that is known without any secret."""
     with _alone() as (git, place):
-        return _reported(name, partial(_checked, git, place, name, options))
+        done = _reported(name, partial(_checked, git, place, name, options))
+    forge.tell([done])
+    return done.code
 
 
 def _checked(git: Git, place: Path, name: str, options: Options) -> str:
     waiting, passed = branches.waiting(git, git.commit(DEFAULT))
     if name in dict(passed):
-        raise PipelineError(f"{name}: {dict(passed)[name]}")
+        raise PipelineError(dict(passed)[name])
     found = [branch for branch in waiting if branch.name == name]
     if not found:
         if git.has_branch(name):
             return "is published already"
-        raise PipelineError(f"{name}: origin has no such branch of CVAT")
+        raise PipelineError("origin has no such branch of CVAT")
     attempt = Attempt(git, place, found[0], options)
     if attempt.change is None:
         return "changes nothing"
@@ -63,13 +69,41 @@ def _checked(git: Git, place: Path, name: str, options: Options) -> str:
     return f"may be published: {attempt.change.path} of {attempt.change.dataset}"
 
 
+def check_lock(options: Options) -> int:
+    """Tell whether a dvc.lock that is changed by hand, in a merge request, may be merged."""
+    with _alone() as (git, _):
+        done = _reported("dvc.lock", partial(_checked_lock, git, options))
+    forge.tell([done])
+    return done.code
+
+
+def _checked_lock(git: Git, options: Options) -> str:
+    common = git("merge-base", DEFAULT, "HEAD")
+    now = git.text("HEAD", "dvc.lock")
+    if now == git.text(common, "dvc.lock"):
+        return "is not changed"
+    if now is None:
+        raise PipelineError("is deleted; restore it from the default branch")
+    cached = [stage for stage in Dvc(Path.cwd(), options.seconds).stages() if stage.cached]
+    outs = {path for stage in cached for path in stage.outs}
+    named = [each for all_ in objects.of_lock(now).values() for each in all_ if each.path in outs]
+    try:
+        lost = remote.lacking(Path.cwd(), named, seconds=options.seconds)
+    except Transient as error:
+        text = "is changed, and what it names cannot be looked up here; leave it to publish"
+        raise PipelineError(f"{text} ({error})") from None
+    for path, why in sorted(lost.items()):
+        raise PipelineError(f"names {path}, which the remote lacks ({why}); leave it to publish")
+    return "names only what the remote holds"
+
+
 def status(options: Options) -> int:
     """Say what waits, what would run, and what the remote lacks; no data is fetched."""
     with _alone() as (git, place):
         waiting, passed = branches.waiting(git, git.commit(DEFAULT))
         for name, why in [*passed, *((each.name, "waits") for each in waiting)]:
             print(f"{name}: {why}")
-        return _reported("default branch", partial(_standing, git, place, options))
+        return _reported("default branch", partial(_standing, git, place, options)).code
 
 
 def _standing(git: Git, place: Path, options: Options) -> str:
@@ -84,17 +118,17 @@ def _refuse(why: str) -> str:
     raise PipelineError(why)
 
 
-def _reported(what: str, work: Callable[[], str]) -> int:
-    """Do work and say how it ended; return its exit code."""
+def _reported(what: str, work: Callable[[], str]) -> Outcome:
+    """Do work, say how it ended, and return that."""
     try:
-        print(f"{what}: {work()}", flush=True)
+        done = Outcome(what, DONE, work())
+        print(f"{what}: {done.said}", flush=True)
     except PipelineError as error:
         again = isinstance(error, Transient)
-        prefix = "" if str(error).startswith(what) else f"{what}: "
-        text = f"error: {prefix}{error}{'; try again later' if again else ''}"
-        print(text, file=sys.stderr, flush=True)
-        return AGAIN if again else REFUSED
-    return DONE
+        said = str(error).removeprefix(f"{what}: ") + ("; try again later" if again else "")
+        done = Outcome(what, AGAIN if again else REFUSED, said)
+        print(f"error: {what}: {said}", file=sys.stderr, flush=True)
+    return done
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,22 +34,41 @@ def lacking(
 ) -> dict[str, str]:
     """Return what the remote of the registry in folder lacks of what is wanted: path -> why.
 
-    fresh: md5s whose content is read if the remote does not state its hash. repair: what lacks is
-    sent again from the cache, if that has it. Transient says that the remote does not answer.
+    fresh: md5s whose content, a folder's files too, is read if the remote does not state its hash.
+    repair: what lacks is sent again from the cache, if that has it. Transient says that the remote
+    does not answer.
     """
     listed = sorted(set(wanted))
     if not listed:
         return {}
-    asked = json.dumps({"wanted": listed, "fresh": sorted(fresh), "repair": repair}).encode()
+    asked = {"wanted": listed, "fresh": sorted(fresh), "repair": repair}
+    found: dict[str, str] = _asked(folder, asked, seconds)
+    return found
+
+
+def probed(folder: Path, seconds: float = 60) -> dict[str, str]:
+    """Return what is wrong with reading and writing the remote, and if it is deletable, so.
+
+    What it writes stays there where it may not delete: one empty object, the same each time.
+    """
+    found: dict[str, str] = _asked(folder, {"probe": "data-registry-doctor"}, seconds)
+    return found
+
+
+def _asked(folder: Path, asked: Mapping[str, Any], seconds: float) -> Any:
     words = (sys.executable, "-m", "pipelines.remote")
     path = {"PYTHONPATH": str(Path(__file__).parents[1])}
-    done = commands.run(*words, stdin=asked, folder=folder, env=_env(path), timeout=seconds)
+    stdin = json.dumps(asked).encode()
+    try:
+        done = commands.run(*words, stdin=stdin, folder=folder, env=_env(path), timeout=seconds)
+    except Transient:
+        text = f"the remote cannot be read: no answer within {seconds:.0f} s"
+        raise Transient(text) from None
     if done.returncode == UNREADABLE:
         raise Transient(done.stderr.strip().splitlines()[-1])
     if done.returncode:
         raise commands.failed(done, "looking at the remote")
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _env(more: Mapping[str, str]) -> dict[str, str]:
@@ -67,13 +86,14 @@ class Store:
     def wrong(self, named: Named) -> list[tuple[str, str]]:
         """Return what is wrong with an object and, of a folder, its files: md5 and why."""
         folder = named.md5.endswith(".dir")
-        if why := self._why(named.md5, None if folder else named.size):
+        new = named.md5 in self.fresh
+        if why := self._why(named.md5, None if folder else named.size, new):
             return [(named.md5, why)]
         if not folder:
             return []
         listed = json.loads(self.odb.fs.cat_file(self.odb.oid_to_path(named.md5)))
         children = [str(each["md5"]) for each in listed]
-        found = [(md5, why) for md5 in children if (why := self._why(md5, None))]
+        found = [(md5, why) for md5 in children if (why := self._why(md5, None, new))]
         size = sum(self.held[md5]["size"] for md5 in children if md5 in self.held)
         if not found and named.size not in (None, size):
             found.append((named.md5, f"has {size} bytes in its files, not {named.size}"))
@@ -81,7 +101,7 @@ class Store:
             found.append((named.md5, f"lists {len(children)} files, not {named.files}"))
         return found
 
-    def _why(self, md5: str, size: int | None) -> str:
+    def _why(self, md5: str, size: int | None, new: bool) -> str:
         info = self.held.get(md5)
         if info is None:
             return "is not there"
@@ -90,7 +110,7 @@ class Store:
         stated = (info.get("content_settings") or {}).get("content_md5")
         if stated:
             actual = bytes(stated).hex()
-        elif md5 in self.fresh or md5.endswith(".dir"):
+        elif new or md5.endswith(".dir"):
             actual = self._hashed(md5)
         else:
             return ""
@@ -106,10 +126,13 @@ class Store:
 
 def _listed(odb: Any) -> dict[str, dict[str, Any]]:
     """List the remote: md5 -> what it says of the object."""
+    files = odb.fs.fs
     try:
-        found = odb.fs.fs.find(odb.path, detail=True)
+        found = files.find(odb.path, detail=True)
     except FileNotFoundError:
         return {}
+    if not isinstance(found, dict):  # of a folder, DVC itself lists the paths alone
+        found = {path: files.info(path) for path in found if not path.endswith(".tmp")}
     return {"".join(path.rsplit("/", 2)[-2:]): info for path, info in found.items()}
 
 
@@ -143,10 +166,41 @@ def _looked_up(asked: dict[str, Any]) -> dict[str, str]:
     return {path: f"{wrong[0][0]} {wrong[0][1]}" for path, wrong in found.items()}
 
 
-def main() -> int:
-    """Answer what `lacking` asks on standard input."""
+def _probed(name: str) -> dict[str, str]:
+    """Try to read, write and delete."""
+    from dvc.repo import Repo  # noqa: PLC0415  # it takes a second
+
+    with Repo() as repo:
+        odb = repo.cloud.get_remote_odb()
+        path = f"{odb.path.rpartition('/files/')[0]}/{name}"
+
+        def write() -> None:
+            odb.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            odb.fs.pipe_file(path, b"")
+
+        tries = {
+            "read": lambda: odb.fs.exists(path),
+            "write": write,
+            "deletable": lambda: odb.fs.fs.rm_file(path),
+        }
+        said = {what: _error(work) for what, work in tries.items()}
+    return {**said, "deletable": "" if said["deletable"] else "yes"}
+
+
+def _error(work: Callable[[], object]) -> str:
+    """Do work and return its error; nothing if there was none."""
     try:
-        print(json.dumps(_looked_up(json.load(sys.stdin))))
+        work()
+    except Exception as error:  # each storage has its own
+        return commands.redacted(" ".join(f"{type(error).__name__}: {error}".split())[:200])
+    return ""
+
+
+def main() -> int:
+    """Answer what is asked on standard input."""
+    try:
+        asked = json.load(sys.stdin)
+        print(json.dumps(_probed(asked["probe"]) if "probe" in asked else _looked_up(asked)))
     except Exception as error:  # each storage has its own
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         print(commands.redacted(f"the remote cannot be read: {text}"), file=sys.stderr)

@@ -37,14 +37,14 @@ def parse(text: str) -> Settings:
         exports[str(name)] = str(_mapping(entry, f"datasets.{name}").get("export", ""))
         task = entry.get("cvat-task")
         if task is not None:
-            if not isinstance(task, int) or task in owners:
+            if type(task) is not int or task in owners:
                 text = "must be the number of a task that no other dataset has"
                 raise PipelineError(f"params.yaml: datasets.{name}.cvat-task: {text}")
             owners[task] = str(name)
     publish = _mapping(values.get("publish") or {}, "publish")
     if strange := publish.keys() - {"max-drop", "max-size"}:
         text = "is no parameter; there are max-drop, max-size"
-        raise PipelineError(f"params.yaml: publish.{min(strange)}: {text}")
+        raise PipelineError(f"params.yaml: publish.{min(map(str, strange))}: {text}")
     return Settings(
         exports,
         owners,

@@ -50,12 +50,13 @@ venv() {
 }
 
 services() {
-  if [ ! -x /usr/sbin/sshd ]; then
-    is_root || fail "this machine lacks an SSH server for the tests to start (Debian: apt-get install
-openssh-server). Ask its administrator to install that, or run the same command as root."
+  if [ ! -x /usr/sbin/sshd ] || ! have rsync; then
+    is_root || fail "this machine lacks what the tests start (Debian: apt-get install openssh-server
+rsync). Ask its administrator to install that, or run the same command as root."
     mkdir -p /etc/ssh
-    touch /etc/ssh/sshd_not_to_be_run # the tests need the program; no port 22 shall open for it
-    install_packages openssh-server
+    # the tests need the program; no port 22 shall open for it
+    [ -x /usr/sbin/sshd ] || touch /etc/ssh/sshd_not_to_be_run
+    install_packages openssh-server rsync
   fi
   say "installing the packages of $1 into .venv/services"
   mkdir -p .venv/services

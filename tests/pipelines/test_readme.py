@@ -8,6 +8,9 @@ import yaml
 
 import rules
 import video_to_frame
+from pipelines import __main__ as command_line
+from pipelines import publish
+from pipelines.settings import Settings
 from registries import PROJECT
 
 README = (PROJECT / "README.md").read_text("utf-8")
@@ -59,11 +62,13 @@ def default_of(field: Field[object]) -> object:
 
 
 def test_it_says_every_parameter_and_its_default() -> None:
-    code = {
+    code: dict[str, object] = {
         f"{section}.{field.name.replace('_', '-')}": default_of(field)
         for section, kind in SECTIONS.items()
         for field in fields(kind)
     }
+    code["publish.max-drop"] = Settings.max_drop
+    code["publish.max-size"] = Settings.max_size
 
     assert documented(README) == code
 
@@ -73,6 +78,15 @@ def test_it_says_every_key_of_a_dataset() -> None:
     parameters = yaml.safe_load((PROJECT / "params.yaml").read_text("utf-8"))
 
     assert told >= {key for dataset in parameters["datasets"].values() for key in dataset}
+
+
+def test_it_says_every_command_and_exit_code_of_publishing() -> None:
+    told = re.findall(r"^\| `python -m pipelines ([a-z]+)[^`]*`", README, re.M)
+    (codes,) = re.findall(r"^They end with (.*)$", README, re.M)
+
+    assert {"check", "publish", "status"} <= set(told) <= set(command_line.COMMANDS)
+    assert re.findall(r"\b\d\b", codes) == ["0", "1", "2", "3"]
+    assert (publish.DONE, publish.REFUSED, publish.AGAIN) == (0, 1, 3)
 
 
 def test_the_files_that_it_names_are_there() -> None:

@@ -38,7 +38,7 @@ def published(
     own = azurite.container("published")
     env = {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string}
     worlds.with_remote(registry, "azure://published/dvc")
-    registry.sh("dvc push -q", **env)
+    registry.sh("dvc push -q", True, None, **env)
     registry.sh("git add -A && git commit -q -m 'a registry'")
     bare = git_server.bare("published", BRANCH)
     registry.sh(f"git push -q {bare.file_url} HEAD:refs/heads/{BRANCH}")
@@ -82,11 +82,12 @@ def made(
     return world
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def worlds_at(
     published: Published,
     git_server: GitServer,
-    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[azure.Container], World]:
     """Make a copy of the published registry for a container of the test's own Azurite."""
-    return lambda own: made(published, own, git_server, tmp_path / own.name)
+    folder = tmp_path_factory.mktemp("worlds")
+    return lambda own: made(published, own, git_server, folder / own.name)

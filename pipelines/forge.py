@@ -1,0 +1,76 @@
+"""The forge that runs us, GitLab, GitHub or none: told in its own way what was done and refused."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from xml.sax import saxutils
+
+REPORT, SUITE = Path("registry-report.md"), Path("registry-report.xml")
+"""What a GitLab job keeps: for people, and as tests, of which its pages show those that failed."""
+
+ODD = re.compile(r"[^\n -~¡-\u1fff\u2070-\ud7ff]")
+"""Characters that a page or a log might take for something else than text."""
+
+
+class Outcome(NamedTuple):
+    """How the publishing of a branch, or of what else changed, ended; code: 0, 1 or 3."""
+
+    what: str
+    code: int
+    said: str
+
+
+def tell(outcomes: Sequence[Outcome]) -> None:
+    """Tell the forge, if there is one: refusals stand out, and there is a summary of all."""
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for each in (each for each in outcomes if each.code):
+            print(f"::error title={_escaped(each.what, ':,')}::{_escaped(each.said)}", flush=True)
+        if target := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with Path(target).open("a", encoding="utf-8") as file:
+                file.write(summary(outcomes))
+    elif os.environ.get("GITLAB_CI") == "true":
+        REPORT.write_text(summary(outcomes), "utf-8")
+        SUITE.write_text(suite(outcomes), "utf-8")
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return what was done as Markdown; nothing of it is read as more than text."""
+    lines = ["## Data registry", ""]
+    for each in outcomes:
+        first, *more = ODD.sub("?", each.said).splitlines() or [""]
+        sign = "refused: " if each.code == 1 else "to be tried again: " if each.code else ""
+        lines += [f"- {sign}`{_code(each.what)}`: {_plain(first)}"]
+        lines += [f"  - {_plain(line.strip())}" for line in more]
+    return "\n".join(lines) + "\n"
+
+
+def suite(outcomes: Sequence[Outcome]) -> str:
+    """Return what was done as JUnit XML: a test for each, failed if it was refused."""
+    cases = []
+    for each in outcomes:
+        name = saxutils.quoteattr(ODD.sub("?", each.what))
+        said = ODD.sub("?", each.said)
+        inner = f"<failure message={saxutils.quoteattr(said)}/>" if each.code else ""
+        shown = f"<system-out>{saxutils.escape(said)}</system-out>"
+        cases.append(f'  <testcase classname="publish" name={name}>{inner}{shown}</testcase>\n')
+    failed = sum(bool(each.code) for each in outcomes)
+    head = f'<testsuite name="data registry" tests="{len(outcomes)}" failures="{failed}">'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{head}\n{"".join(cases)}</testsuite>\n'
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Escape text for a GitHub log command."""
+    for each in ("%", "\r", "\n", *more):
+        text = text.replace(each, f"%{ord(each):02X}")
+    return text
+
+
+def _plain(text: str) -> str:
+    """Escape text for Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&@-])", r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    return ODD.sub("?", text).replace("`", "'")

@@ -1,0 +1,49 @@
+"""What DVC knows of a pipeline and has no command for; a process of its own, as it imports DVC.
+
+python -m pipelines.index stages             every stage, with its outputs
+python -m pipelines.index changed STAGE...   those of them, and of what they need, that would run
+
+`dvc repro --dry` does not serve: it fails where what a stage reads is not on this disk.
+"""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def stages(repo: Any) -> list[Any]:
+    """Return of each stage its name, and of each output path, whether it is cached, and a metric."""
+    return [
+        [each.addressing, [[o.def_path, bool(o.use_cache), bool(o.metric)] for o in each.outs]]
+        for each in repo.index.stages
+        if each.cmd
+    ]
+
+
+def changed(repo: Any, targets: Sequence[str]) -> list[str]:
+    """Return the stages that would run: changed themselves, or made of what would be made."""
+    from networkx import topological_sort  # noqa: PLC0415  # DVC's own, loaded with it
+
+    graph, found = repo.index.graph, list[Any]()
+    wanted = {stage for each in targets for stage in repo.stage.collect(each, with_deps=True)}
+    with repo.lock:
+        for stage in topological_sort(graph.reverse()):
+            needed = list(graph.successors(stage))
+            if stage in wanted and stage.cmd:
+                if {*needed} & {*found} or stage.changed(True, needed):
+                    found.append(stage)
+    return [stage.addressing for stage in found]
+
+
+def main() -> None:
+    """Read the command line, and print what was asked for as JSON."""
+    from dvc.repo import Repo  # noqa: PLC0415  # it takes a second
+
+    with Repo() as repo:
+        what, *targets = sys.argv[1:]
+        print(json.dumps(stages(repo) if what == "stages" else changed(repo, targets)))
+
+
+if __name__ == "__main__":
+    main()
