@@ -13,7 +13,7 @@ from typing import Any
 
 
 def stages(repo: Any) -> list[Any]:
-    """Return of each stage its name, and of each output path, whether it is cached, and a metric."""
+    """Return of each stage its name, and of each output: path, if it is cached, if a metric."""
     return [
         [each.addressing, [[o.def_path, bool(o.use_cache), bool(o.metric)] for o in each.outs]]
         for each in repo.index.stages
@@ -30,9 +30,10 @@ def changed(repo: Any, targets: Sequence[str]) -> list[str]:
     with repo.lock:
         for stage in topological_sort(graph.reverse()):
             needed = list(graph.successors(stage))
-            if stage in wanted and stage.cmd:
-                if {*needed} & {*found} or stage.changed(True, needed):
-                    found.append(stage)
+            if stage not in wanted or not stage.cmd:
+                continue
+            if {*needed} & {*found} or stage.changed(True, needed):
+                found.append(stage)
     return [stage.addressing for stage in found]
 
 
