@@ -107,4 +107,5 @@ def redacted(text: str) -> str:
         if SECRETS.search(name) and len(value) > 7:
             for part in (value, *re.findall(r"(?:Key|Signature|sig)=([^;&]{8,})", value)):
                 text = text.replace(part, "***")
+    text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)  # of an address: user and token
     return re.sub(r"(sig=|AccountKey=)[^;&\s]+", r"\1***", text)

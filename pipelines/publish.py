@@ -89,7 +89,7 @@ def _checked_lock(git: Git, options: Options) -> str:
     named = [each for all_ in objects.of_lock(now).values() for each in all_ if each.path in outs]
     try:
         lost = remote.lacking(Path.cwd(), named, seconds=options.seconds)
-    except Transient as error:
+    except PipelineError as error:
         text = "is changed, and what it names cannot be looked up here; leave it to publish"
         raise PipelineError(f"{text} ({error})") from None
     for path, why in sorted(lost.items()):

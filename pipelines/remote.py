@@ -10,6 +10,7 @@ The looking up is a process of its own, for a storage that hangs can only be end
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import commands
-from pipelines.errors import Transient
+from pipelines.errors import PipelineError, Transient
 from pipelines.objects import Named
 
-UNREADABLE = 4
-"""With what the process ends when the remote cannot be read."""
+UNREADABLE, FORBIDDEN = 4, 5
+"""With what the process ends when the remote does not answer, or does not let us in."""
+
+REFUSALS = re.compile(r"Auth|credential|connection.?string|Forbidden|AccessDenied|Permission", re.I)
+"""What errors say, of whatever storage, that trying again does not mend."""
 
 
 def lacking(
@@ -66,6 +70,9 @@ def _asked(folder: Path, asked: Mapping[str, Any], seconds: float) -> Any:
         raise Transient(text) from None
     if done.returncode == UNREADABLE:
         raise Transient(done.stderr.strip().splitlines()[-1])
+    if done.returncode == FORBIDDEN:
+        said = done.stderr.strip().splitlines()[-1]
+        raise PipelineError(f"{said}; check the secret (AZURE_STORAGE_CONNECTION_STRING)")
     if done.returncode:
         raise commands.failed(done, "looking at the remote")
     return json.loads(done.stdout.splitlines()[-1])
@@ -202,9 +209,10 @@ def main() -> int:
         asked = json.load(sys.stdin)
         print(json.dumps(_probed(asked["probe"]) if "probe" in asked else _looked_up(asked)))
     except Exception as error:  # each storage has its own
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        said = f"{type(error).__name__}: {error}"
+        text = " ".join(said.split("RequestId", maxsplit=1)[0].split())[:200]
         print(commands.redacted(f"the remote cannot be read: {text}"), file=sys.stderr)
-        return UNREADABLE
+        return FORBIDDEN if REFUSALS.search(said) else UNREADABLE
     return 0
 
 

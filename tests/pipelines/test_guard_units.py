@@ -296,7 +296,8 @@ def test_secrets_of_the_environment_are_not_shown(monkeypatch: pytest.MonkeyPatc
 
     assert commands.redacted(f"x {connection} y") == "x *** y"
     assert commands.redacted("no abcdefgh12== here") == "no *** here"
-    assert commands.redacted("https://u:tokenvalue@h a") == "https://u:***@h a"
+    assert commands.redacted("https://u:tokenvalue@h a") == "https://***@h a"
+    assert commands.redacted("https://u:other@h/x:y@z") == "https://***@h/x:y@z"
     assert commands.redacted("?sv=1&sig=Zm9v%3D&se=2") == "?sv=1&sig=***&se=2"
     assert commands.redacted("AccountKey=other;x") == "AccountKey=***;x"
     assert commands.redacted("harmless value") == "harmless value"
