@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipelines.errors import PipelineError, Transient
 
-SECRETS = re.compile(r"AZURE_|AWS_|SECRET|TOKEN|PASSWORD|_KEY$")
+SECRETS = re.compile(r"AZURE_|AWS_|SECRET|TOKEN|PASSWORD|_KEY$|^GIT_CONFIG_VALUE")
 """Names of variables whose values are never shown."""
 
 

@@ -1,0 +1,150 @@
+"""The forges' own engines, run on this machine: act for GitHub, gitlab-ci-local for GitLab.
+
+Neither knows environments, protected variables, masking or one-at-a-time: tests/README.md lists
+what is left for a real forge to show.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from publishing.worlds import World
+from registries import GIT, PATH, PROJECT, Registry
+from services.azurite import NODE
+from services.gitserver import git
+
+ACT = Path(sys.executable).parent / "act"
+LOCAL = PROJECT / ".venv/services/node_modules/.bin/gitlab-ci-local"
+CHECK = ".github/workflows/check.yml"
+PUBLISH = ".github/workflows/publish.yml"
+TEST = ".github/workflows/test.yml"
+INJECTING = "cvat_12_$(touch${IFS}pwned)`touch${IFS}pwned`;touch${IFS}pwned"
+"""A branch's name that a shell must never read as more than a word."""
+
+CI_FILES = (".github", ".gitlab-ci.yml", "pipelines/gitlab")
+LATER = 4_000_000_000
+"""A time after all files were made."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a pipeline ended, and what it said."""
+
+    code: int
+    said: str
+
+
+def with_ci_files(registry: Registry) -> None:
+    """Give a registry the project's own files for both forges."""
+    for path in CI_FILES:
+        if (PROJECT / path).is_dir():
+            shutil.copytree(PROJECT / path, registry / path, dirs_exist_ok=True)
+        else:
+            shutil.copy2(PROJECT / path, registry / path)
+
+
+def checkout(world: World, name: str, ref: str = "") -> Registry:
+    """Make the clone that a runner gets of a branch, the default one if none is named.
+
+    Its .venv has the project's packages, and is up to date for `make`, which so installs nothing.
+    """
+    folder = world.folder / name
+    branch = ref or world.branch
+    git(world.folder, "clone", "-q", "--branch", branch, world.bare.file_url, folder.name)
+    (folder / ".venv").mkdir()
+    for path in ("bin", "lib", "lib64", "pyvenv.cfg"):
+        (folder / ".venv" / path).symlink_to(PROJECT / ".venv" / path)
+    made = world.folder / "made"
+    made.touch()
+    os.utime(made, (LATER, LATER))
+    (folder / ".venv/run").symlink_to(made)
+    return Registry(folder)
+
+
+def branch_with(world: World, name: str, files: Mapping[str, str]) -> str:
+    """Push a branch that writes files, as somebody who has CVAT's key can; return its name."""
+    folder = world.folder / f"hostile {name}"
+    git(world.folder, "clone", "-q", world.bare.file_url, folder.name)
+    for path, text in files.items():
+        (folder / path).write_text(text)
+    git(folder, "add", "--all")
+    git(folder, "commit", "-q", "-m", "CVAT Annotation updated")
+    git(folder, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{name}")
+    return name
+
+
+def github(
+    clone: Registry,
+    event: str,
+    workflow: str,
+    *words: str,
+    payload: Mapping[str, object],
+    secrets: Mapping[str, str] | None = None,
+) -> Ran:
+    """Run a workflow as GitHub would for an event; secrets: what GitHub gives to it.
+
+    act works in a folder with no blank in its path, which it cannot quote.
+    """
+    folder = clone.folder.parents[1] / f"act-{clone.folder.name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "event.json").write_text(json.dumps(payload))
+    (folder / "secrets").write_text("".join(f"{k}={v}\n" for k, v in (secrets or {}).items()))
+    command: list[str | Path] = [
+        *(ACT, event, "--workflows", workflow, "--platform", "ubuntu-latest=-self-hosted"),
+        *("--eventpath", folder / "event.json", "--secret-file", folder / "secrets"),
+        *("--use-gitignore=false", "--pull=false", *words),
+    ]
+    env = environment(XDG_CACHE_HOME=str(folder))
+    done = subprocess.run(
+        command, cwd=clone.folder, env=env, capture_output=True, text=True, check=False
+    )
+    return Ran(done.returncode, f"{done.stdout}\n{done.stderr}")
+
+
+def gitlab(clone: Registry, *words: str, **variables: str) -> Ran:
+    """Run jobs as GitLab would in a shell; variables: what GitLab gives to them."""
+    given = {"GITLAB_CI": "true", **variables}
+    words = (*words, "--ignore-predefined-vars", ",".join(given))
+    words = (*words, *(f"--variable={name}={value}" for name, value in given.items()))
+    command: list[str | Path] = [LOCAL, "--force-shell-executor", "--no-shell-isolation", *words]
+    env = environment(PATH=f"{NODE.parent}:{PATH}")
+    done = subprocess.run(
+        command, cwd=clone.folder, env=env, capture_output=True, text=True, check=False
+    )
+    return Ran(done.returncode, f"{done.stdout}\n{done.stderr}")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a runner: this one's, with no secret and no forge in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AZURE_", "CI_", "GITHUB_", "GITLAB_"))
+    }
+    return {**kept, **GIT, "PATH": PATH, **more}
+
+
+def pushed(world: World, ref: str) -> dict[str, object]:
+    """What GitHub says of a push."""
+    repository = {
+        "default_branch": world.branch,
+        "full_name": "owner/registry",
+        "name": "registry",
+        "owner": {"login": "owner"},
+    }
+    return {"ref": f"refs/heads/{ref}", "repository": repository}
+
+
+def with_other_data(world: World) -> str:
+    """The dvc.lock of the default branch, with the hash of an output that nobody has."""
+    text = world.file("dvc.lock").decode()
+    head, outs, tail = text.partition("    - path: data/movie2/Annotations\n      hash: md5\n")
+    assert outs
+    return head + outs + re.sub(r"[0-9a-f]{32}", "0123456789abcdef" * 2, tail, count=1)

@@ -1,0 +1,227 @@
+"""What the files of both forges must never say. Every rule is shown a text that breaks it."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.doctor import SECRET
+from registries import PROJECT
+
+WORKFLOWS = {path.name: path.read_text("utf-8") for path in PROJECT.glob(".github/workflows/*.yml")}
+GITLAB = (PROJECT / ".gitlab-ci.yml").read_text("utf-8")
+INCLUDED = (PROJECT / "pipelines/gitlab/registry.yml").read_text("utf-8")
+
+PINNED = re.compile(r"\./\.github/workflows/[a-z-]+\.yml|[\w./-]+@[0-9a-f]{40}")
+COMMAND = re.compile(
+    r"make (images|lint|test|\.venv/run)"
+    r'|\.venv/bin/python -m pipelines [a-z]+( "\$[A-Z_]+")?'
+    r'|git fetch --quiet origin "\$CI_DEFAULT_BRANCH"'
+    r'|git checkout --quiet --detach ("refs/remotes/origin/\$DEFAULT"|FETCH_HEAD)'
+)
+"""All that a job may run: what anyone can run, and how it comes to the default branch."""
+
+
+def walked(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each key and value of YAML, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key), inner
+            yield from walked(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from walked(inner)
+
+
+def lines(script: object) -> list[str]:
+    """The lines of a step or of a job's script."""
+    texts = script if isinstance(script, list) else [script]
+    return [line for text in texts for line in str(text).strip().splitlines()]
+
+
+def workflow_mistakes(name: str, text: str) -> set[str]:
+    """The rules that a workflow breaks."""
+    found = yaml.safe_load(text)
+    keys = list(walked(found))
+    publishes = "publish" in name
+    triggers = found[True]  # what YAML takes `on` for
+    commands = [line for key, value in keys if key == "run" for line in lines(value)]
+    granted = [value for key, value in keys if key == "permissions"]
+    checkouts = [
+        (step.get("with") or {}).get("persist-credentials", True)
+        for job in found["jobs"].values()
+        for step in job.get("steps", [])
+        if "checkout" in step.get("uses", "")
+    ]
+    rules = {
+        "unpinned": all(PINNED.fullmatch(value) for key, value in keys if key == "uses"),
+        "permissions": found.get("permissions") == {}
+        and all("permissions" in job for job in found["jobs"].values()),
+        "writes": publishes or not any("write" in str(value) for value in granted),
+        "template in run": not any("${{" in line for line in commands),
+        "foreign trigger": not {"pull_request_target", "issue_comment"} & set(triggers),
+        "inherits": not any(value == "inherit" for key, value in keys if key == "secrets"),
+        "secret": publishes or ("secrets." not in text and SECRET not in text),
+        "credentials": checkouts == [publishes] * len(checkouts),
+        "logic": all(COMMAND.fullmatch(line) for line in commands),
+        "continues": "continue-on-error" not in dict(keys),
+        "branch of CVAT": name == "check.yml"
+        or "push" not in triggers
+        or "cvat_*" in triggers["push"].get("branches-ignore", []),
+    }
+    if name == "publish.yml":
+        wanted = {"group": "publish", "cancel-in-progress": False}
+        rules["concurrency"] = found.get("concurrency") == wanted
+        rules["schedule"] = {"schedule", "workflow_dispatch", "workflow_run"} <= set(triggers)
+    if name == "registry-publish.yml":
+        naming = [job for job in found["jobs"].values() if SECRET in str(job)]
+        rules["environment"] = bool(naming) and all(job.get("environment") for job in naming)
+    return {rule for rule, kept in rules.items() if not kept}
+
+
+@pytest.mark.parametrize("name", sorted(WORKFLOWS))
+def test_workflows_keep_the_rules(name: str) -> None:
+    assert workflow_mistakes(name, WORKFLOWS[name]) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "rule"),
+    [
+        ("test.yml", "@11bd71901bbe5b1630ceea73d27597364c9af683", "@v4", "unpinned"),
+        ("test.yml", "\npermissions: {}", "", "permissions"),
+        ("test.yml", "\npermissions: {}", "\npermissions: write-all", "permissions"),
+        ("test.yml", "contents: read", "contents: write", "writes"),
+        ("check.yml", "contents: read", "contents: write", "writes"),
+        ("registry-check.yml", '"$BRANCH"', "${{ github.ref_name }}", "template in run"),
+        ("test.yml", "pull_request:", "pull_request_target:", "foreign trigger"),
+        ("check.yml", "jobs:\n  check:\n", "jobs:\n  check:\n    secrets: inherit\n", "inherits"),
+        ("check.yml", "\njobs:", "\nenv:\n  A: ${{ secrets.OTHER }}\njobs:", "secret"),
+        ("test.yml", "\njobs:", f"\nenv:\n  {SECRET}: x\njobs:", "secret"),
+        ("test.yml", "persist-credentials: false", "persist-credentials: true", "credentials"),
+        ("test.yml", "          persist-credentials: false\n", "", "credentials"),
+        ("registry-publish.yml", "run: make images", "run: make images || true", "logic"),
+        ("registry-publish.yml", "run: make images", "run: dvc push", "logic"),
+        ("test.yml", "run: make test", "continue-on-error: true\n        run: x", "continues"),
+        ("test.yml", '    branches-ignore: ["cvat_*"]\n', "    tags: [x]\n", "branch of CVAT"),
+        ("publish.yml", "cancel-in-progress: false", "cancel-in-progress: true", "concurrency"),
+        ("publish.yml", "group: publish", "group: ${{ github.ref }}", "concurrency"),
+        ("publish.yml", '  schedule:\n    - cron: "7,37 * * * *"\n', "", "schedule"),
+        ("registry-publish.yml", "    environment: ${{ inputs.environment }}\n", "", "environment"),
+    ],
+)
+def test_a_workflow_that_does_not_shows(name: str, old: str, new: str, rule: str) -> None:
+    assert old in WORKFLOWS[name]
+    assert rule in workflow_mistakes(name, WORKFLOWS[name].replace(old, new))
+
+
+def gitlab_mistakes(main: str, included: str) -> set[str]:
+    """The rules that .gitlab-ci.yml, and what other registries include, break."""
+    spec, jobs = yaml.safe_load_all(included)
+    own = yaml.safe_load(main)
+    both = [own, jobs]
+    keys = [pair for each in both for pair in walked(each)]
+    publish, check = jobs["publish"], jobs["check"]
+    commands = [line for key, value in keys if key.endswith("script") for line in lines(value)]
+    asked = set(re.findall(r"\$\[\[ inputs\.([a-z-]+) \]\]", included))
+    includes = own.get("include", [])
+    taken = "git checkout --quiet --detach FETCH_HEAD"
+    rules = {
+        "inputs": set((spec or {}).get("spec", {}).get("inputs", {})) == asked != set(),
+        "one at a time": publish.get("resource_group") == "publish",
+        "interrupted": publish.get("interruptible") is False,
+        "shallow": jobs[".registry"].get("variables", {}).get("GIT_DEPTH") == "0",
+        "published elsewhere": publish.get("rules")
+        == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}],
+        "secret": SECRET not in main + included,
+        "cache": "cache" not in dict(keys),
+        "logic": all(COMMAND.fullmatch(line) for line in commands),
+        "code of the branch": check["script"][1:2] == [taken],
+        "unpinned": all(
+            set(each) == {"local"} or re.fullmatch(r"[0-9a-f]{40}", str(each.get("ref")))
+            for each in includes
+        )
+        and not any(key == "image" for key, _ in keys),
+        "reports": publish.get("artifacts", {}).get("when") == "always",
+    }
+    return {rule for rule, kept in rules.items() if not kept}
+
+
+def test_gitlab_s_files_keep_the_rules() -> None:
+    assert gitlab_mistakes(GITLAB, INCLUDED) == set()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("    tags:\n      description: The tags of the runners\n", "    tags_:\n", "inputs"),
+        ("  resource_group: publish\n", "", "one at a time"),
+        ("  interruptible: false\n", "", "interrupted"),
+        ("  interruptible: false\n", "  interruptible: true\n", "interrupted"),
+        ('GIT_DEPTH: "0"', 'GIT_DEPTH: "20"', "shallow"),
+        ("- if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "- when: always", "published elsewhere"),
+        ("  stage: deploy\n", f"  stage: deploy\n  variables: {{{SECRET}: $X}}\n", "secret"),
+        ("  timeout:", "  cache: {paths: [.dvc/cache]}\n  timeout:", "cache"),
+        ("    - make images\n", "    - make images || true\n", "logic"),
+        ("    - make images\n", "    - apt-get install docker\n", "logic"),
+        ("    - git checkout --quiet --detach FETCH_HEAD\n", "", "code of the branch"),
+        ("  timeout:", "  image: debian\n  timeout:", "unpinned"),
+        ("    when: always\n", "", "reports"),
+    ],
+)
+def test_an_included_file_that_does_not_shows(old: str, new: str, rule: str) -> None:
+    assert old in INCLUDED
+    assert rule in gitlab_mistakes(GITLAB, INCLUDED.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("  - local: pipelines/gitlab/registry.yml", "  - {project: a/b, ref: main}", "unpinned"),
+        ("    - make test", "    - make test\n    - dvc push", "logic"),
+    ],
+)
+def test_a_gitlab_file_that_does_not_shows(old: str, new: str, rule: str) -> None:
+    assert old in GITLAB
+    assert gitlab_mistakes(GITLAB.replace(old, new), INCLUDED) == {rule}
+
+
+def commands(script: object) -> list[str]:
+    """What a job runs, whatever the forge calls a branch, once it is on the right commit."""
+    return [re.sub(r"\$[A-Z_]+", "$X", line) for line in lines(script) if line[:4] != "git "]
+
+
+def of_github(name: str, job: str) -> list[str]:
+    """What a job of a workflow runs."""
+    steps = yaml.safe_load(WORKFLOWS[name])["jobs"][job]["steps"]
+    return commands([step["run"] for step in steps if "run" in step])
+
+
+@pytest.mark.parametrize(
+    ("workflow", "job", "gitlab"),
+    [
+        ("registry-check.yml", "check", "check"),
+        ("registry-publish.yml", "publish", "publish"),
+        ("test.yml", "lock", "dvc.lock"),
+        ("test.yml", "test", "lint and test"),
+    ],
+)
+def test_both_forges_run_the_same(workflow: str, job: str, gitlab: str) -> None:
+    _, jobs = yaml.safe_load_all(INCLUDED)
+    script = {**yaml.safe_load(GITLAB), **jobs}[gitlab]["script"]
+
+    assert of_github(workflow, job) == commands(script)
+    assert commands(script)
+
+
+def test_the_publish_alone_is_started_by_what_is_not_a_push() -> None:
+    started = {name: set(yaml.safe_load(text)[True]) for name, text in WORKFLOWS.items()}
+
+    assert started == {
+        "check.yml": {"push"},
+        "publish.yml": {"push", "schedule", "workflow_dispatch", "workflow_run"},
+        "registry-check.yml": {"workflow_call"},
+        "registry-publish.yml": {"workflow_call"},
+        "test.yml": {"push", "pull_request"},
+    }
