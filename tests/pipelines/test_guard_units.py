@@ -340,7 +340,7 @@ def test_stages_see_only_what_docker_needs_of_the_environment(tmp_path: Path) ->
         "SHELL": str(shell),
     }
     done = subprocess.run(
-        [shell, "-c", f"{sys.executable} -c 'import os; print(dict(os.environ))'"],
+        [shell, "-c", f"'{sys.executable}' -c 'import os; print(dict(os.environ))'"],
         env=env, cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     seen: dict[str, str] = eval(done.stdout)  # noqa: S307  # printed by ourselves
