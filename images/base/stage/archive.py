@@ -81,6 +81,8 @@ class Archive:
             raise zipfile.BadZipFile("it is encrypted")
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise zipfile.BadZipFile("its compression method is not read")
+        if info.compress_size > os.fstat(self._file).st_size:  # nothing is made as large as it says
+            raise zipfile.BadZipFile("it goes on after the archive's end")
         packed = os.pread(
             self._file, info.compress_size, info.header_offset + LOCAL.size + name + extra
         )

@@ -127,3 +127,17 @@ def test_an_archive_with_numbers_of_64_bits_that_no_file_has_is_refused(
 
     with pytest.raises(StageError, match="export"):
         prepare(tmp_path, content[:place] + b"\xff" * 8 + content[place + 8 :], GOOD)
+
+
+@pytest.mark.usefixtures("gigabyte")
+def test_an_archive_whose_file_says_that_it_is_larger_than_the_archive_is_refused(
+    tmp_path: Path,
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("annotations.xml", "<annotations/>" * 9)
+    content = bytearray(buffer.getvalue())
+    content[content.index(b"PK\1\2") + 23] |= 0x70  # the packed size's highest byte: 1.75 GB
+
+    with pytest.raises(StageError, match=r"export/annotations\.xml: .* after the archive's end"):
+        prepare(tmp_path, bytes(content), GOOD)
