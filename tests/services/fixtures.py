@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services import azurite as azure
+from services import container_registry as docker_registry
 from services import cvat, gitserver
 
 NUMBERS = itertools.count(1)
@@ -29,6 +30,15 @@ def container(azurite: azure.Azurite) -> azure.Container:
 def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gitserver.GitServer]:
     """A git server for all tests; one that stops it starts its own, with `gitserver.serving`."""
     with gitserver.serving(tmp_path_factory.mktemp("git server")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def container_registry(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[docker_registry.ContainerRegistry]:
+    """A container registry for all tests; a name of its own for each test's images is enough."""
+    with docker_registry.serving(tmp_path_factory.mktemp("container registry")) as one:
         yield one
 
 

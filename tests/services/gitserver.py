@@ -4,15 +4,15 @@ import os
 import pwd
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from registries import GIT
-from services.processes import Server, answers, free_port
+from services.processes import Server, answers, free_port, running
 
 SSHD = Path("/usr/sbin/sshd")
 TRIES = 5
@@ -213,12 +213,6 @@ class GitServer:
         self.server.stop()
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[GitServer]:
+def serving(folder: Path) -> AbstractContextManager[GitServer]:
     """Give a server with its repositories in a folder, and end it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    one = GitServer(folder)
-    try:
-        yield one
-    finally:
-        one.stop()
+    return running(GitServer, folder)

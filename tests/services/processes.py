@@ -6,7 +6,19 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
+
+
+class Service(Protocol):
+    """What a test starts and ends."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+AnyService = TypeVar("AnyService", bound=Service)
 
 
 def children(pid: int) -> Iterator[int]:
@@ -90,3 +102,14 @@ class Server:
             self.signal(signal.SIGSTOP)  # what stands still starts nothing more
             self.signal(signal.SIGKILL)
             self.process.wait()
+
+
+@contextmanager
+def running(start: Callable[[Path], AnyService], folder: Path) -> Iterator[AnyService]:
+    """Give a service that has its files in a folder, which is made, and end it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    one = start(folder)
+    try:
+        yield one
+    finally:
+        one.stop()

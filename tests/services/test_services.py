@@ -5,17 +5,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
+from urllib.error import HTTPError
 
+import docker
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
 
 from registries import PROJECT, Registry
 from services import azurite as azure
+from services import container_registry as docker_registry
 from services import cvat, gitserver
 from services.azurite import Azurite, Container
+from services.container_registry import ContainerRegistry
 from services.gitserver import Bare, GitServer
 from services.processes import answers, children
 
@@ -313,14 +318,90 @@ def test_sshd_is_gone_with_what_it_started(tmp_path: Path, work: Path) -> None:
     assert gitserver.git(work, "ls-remote", bare.file_url) == ""
 
 
+@pytest.fixture
+def image(
+    engine: docker.DockerClient,
+    container_registry: ContainerRegistry,
+    request: pytest.FixtureRequest,
+) -> Iterator[str]:
+    """An image with nothing in it, named as the container registry wants it."""
+    name = f"{container_registry.host}/{request.node.name}/empty"
+    engine.api.import_image_from_data(bytes(1024), name, "1")
+    yield f"{name}:1"
+    engine.images.remove(f"{name}:1")
+
+
+def run_docker(words: str, env: dict[str, str]) -> tuple[int, str]:
+    """Run docker; its exit code, and all that it says."""
+    done = subprocess.run(
+        ["docker", *words.split()],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_an_image_is_pushed_listed_and_pulled(
+    engine: docker.DockerClient,
+    container_registry: ContainerRegistry,
+    image: str,
+    tmp_path: Path,
+) -> None:
+    repository = image.removeprefix(f"{container_registry.host}/").removesuffix(":1")
+    made = engine.images.get(image).id
+    env = container_registry.log_in(tmp_path / "docker")
+
+    assert repository not in container_registry.images()
+    pushed = run_docker(f"push {image}", env)
+    assert pushed[0] == 0, pushed
+    assert container_registry.images()[repository] == ["1"]
+
+    engine.images.remove(image)
+    pulled = run_docker(f"pull {image}", env)
+    assert pulled[0] == 0, pulled
+    assert engine.images.get(image).id == made
+
+
+def test_an_image_of_who_has_not_the_password_is_refused(
+    container_registry: ContainerRegistry, image: str, tmp_path: Path
+) -> None:
+    stranger = replace(container_registry, password="guessed")  # noqa: S106
+    nobody = {"DOCKER_CONFIG": str(tmp_path / "empty")}
+    before = container_registry.images()
+    for env in nobody, stranger.log_in(tmp_path / "docker"):
+        for word in "push", "pull":
+            code, said = run_docker(f"{word} {image}", env)
+            assert code != 0
+            assert "no basic auth credentials" in said or "unauthorized" in said
+    assert container_registry.images() == before
+    with pytest.raises(HTTPError, match="401"):
+        stranger.images()
+
+
+def test_a_container_registry_is_empty_at_first_and_ends(
+    container_registry: ContainerRegistry, tmp_path: Path
+) -> None:
+    with docker_registry.serving(tmp_path / "my régistry") as one:
+        assert one.images() == {}
+        assert one.port != container_registry.port
+        assert one.password != container_registry.password
+    assert gone(one.server.pid)
+    assert not answers(one.port)
+
+
 DIES = """
 import sys, time
 from pathlib import Path
-from services import azurite, gitserver
+from services import azurite, container_registry, gitserver
 folder = Path(sys.argv[1])
 with azurite.serving(folder / "a") as one, gitserver.serving(folder / "g") as other:
-    print(one.server.pid, one.port, other.server.pid, other.port, flush=True)
-    time.sleep(600)
+    with container_registry.serving(folder / "c") as third:
+        for service in one, other, third:
+            print(service.server.pid, service.port, end=" ")
+        print(flush=True)
+        time.sleep(600)
 """
 
 
@@ -334,7 +415,7 @@ def test_services_die_with_a_test_that_is_killed(tmp_path: Path) -> None:
         assert process.stdout
         numbers = [int(word) for word in process.stdout.readline().split()]
         pids, ports = numbers[::2], numbers[1::2]
-        assert len(ports) == 2
+        assert len(ports) == 3
         assert all(answers(port) for port in ports)
         process.send_signal(signal.SIGKILL)
     assert all(gone(pid) for pid in pids)
