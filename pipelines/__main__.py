@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", dest="command", required=True, metavar="COMMAND"
     )
     made = {name: commands.add_parser(name, help=t, description=t) for name, t in COMMANDS.items()}
-    text = "send images to the container registry that the prefix names, if it lacks them"
+    text = "the one that CI's jobs run in, too"
+    made["images"].add_argument("--tools", action="store_true", help=text)
+    text = "all, and send to the container registry that the prefix names what it lacks"
     made["images"].add_argument("--push", action="store_true", help=text)
     text = "cvat_<task>_<name>; without it, dvc.lock as it is checked out is looked at"
     made["check"].add_argument("branch", nargs="?", metavar="BRANCH", help=text)
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     if args.command == "images":
-        images.ensure(push=args.push)
+        images.ensure(tools=args.tools, push=args.push)
         return publish.DONE
     if args.command == "doctor":
         return doctor.doctor()

@@ -12,11 +12,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import yaml
 
-from pipelines import changes, commands, gates, guard, objects, remote, settings
+from pipelines import changes, commands, gates, guard, images, objects, remote, settings
 from pipelines.branches import Branch
 from pipelines.dvc import SHELL, Dvc, Stage
 from pipelines.errors import PipelineError, Transient
@@ -77,12 +78,13 @@ class Attempt:
                 self.validate()
             self.reproduce()
             tree = self.tree()
-            if tree == self.git("rev-parse", f"{self.base}^{{tree}}") and not self.again:
+            same = tree == self.git("rev-parse", f"{self.base}^{{tree}}")
+            if same and not self.again:
                 return "nothing to do"
             self.gate()
             self.push_data()
             self.verify()
-            if tree == self.git("rev-parse", f"{self.base}^{{tree}}"):
+            if same:
                 return f"made again what the remote lacked: {', '.join(sorted(self.again))}"
             return self.push_commit(self.commit(tree))
 
@@ -127,28 +129,19 @@ class Attempt:
     def validate(self) -> None:
         """Have the branch's export read in the stage's own container: no network, no secret."""
         assert self.change
-        run, images = self.images()
+        known = images.ready(self.folder)
         words = ["--parameters", "params.yaml", "--root", f"data/{self.change.dataset}"]
         words += ["--source", self.change.path, "--check"]
+        command = f"{known.run} {known.images['prepare-annotations']} {shlex.join(words)}"
         done = commands.run(
-            *(str(SHELL), "-c", f"{run} {images['prepare-annotations']} {shlex.join(words)}"),
+            *(str(SHELL), "-c", command),
             folder=self.folder,
             env={**os.environ, "PWD": str(self.folder)},
             timeout=self.options.seconds,
         )
         if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.strip()]
-            said = [line for line in lines if line.startswith("error: ")] or lines
-            raise PipelineError("".join(said[-1:]).removeprefix("error: "))
-
-    def images(self) -> tuple[str, dict[str, str]]:
-        """Return how images.yaml runs stages, and its images, which the engine must have."""
-        known = yaml.safe_load((self.folder / "images.yaml").read_text("utf-8"))
-        for reference in known["images"].values():
-            if not commands.works("docker", "image", "inspect", reference):
-                text = "is not in the engine; run `python -m pipelines images`"
-                raise PipelineError(f"{reference}: {text}")
-        return known["run"], known["images"]
+            said = commands.refusals(done.stderr) or done.stderr.strip().splitlines()
+            raise PipelineError("".join(said[-1:]))
 
     def lost(self) -> dict[str, str]:
         """Return what the remote lacks though dvc.lock names it, path -> why.
@@ -156,7 +149,7 @@ class Attempt:
         What a .dvc file names is nothing that could be made again: it is refused.
         """
         imported = list(self._imported())
-        named = [each for outs in self._published(self._lock()).values() for each in outs]
+        named = self._named(self._lock())
         found = remote.lacking(self.folder, [*named, *imported], seconds=self.options.seconds)
         for each in imported:
             if each.path in found:
@@ -174,7 +167,7 @@ class Attempt:
         if self.again:
             text = objects.without(self._lock(), self.again)
             (self.folder / "dvc.lock").write_text(text, "utf-8")
-        self.images()
+        images.ready(self.folder)
         self.dvc.repro(self.targets)
 
     def _lock(self) -> str:
@@ -198,6 +191,9 @@ class Attempt:
             if name in known
         }
 
+    def _named(self, lock: str) -> list[Named]:
+        return [each for outs in self._published(lock).values() for each in outs]
+
     def _imported(self) -> Iterator[Named]:
         """Yield what the .dvc files name: exports and movies that people added."""
         listed = Git(self.folder)("ls-files", "-z", "--", "*.dvc")
@@ -209,9 +205,7 @@ class Attempt:
         known = self.git.entry(self.base, "dvc.lock")
         was, now = self.git.text(self.base, "dvc.lock"), self.lock()
         same = known and was and yaml.safe_load(was) == yaml.safe_load(now)  # in another order
-        blobs: dict[str, str | None] = {
-            "dvc.lock": known.id if known and same else self.git.blob(now.encode())
-        }
+        blobs = {"dvc.lock": known.id if known and same else self.git.blob(now.encode())}
         for path in self._metrics_paths():
             blobs[path] = self.git.blob((self.folder / path).read_bytes())
         if self.change:
@@ -223,16 +217,17 @@ class Attempt:
 
     def gate(self) -> None:
         """Refuse what should not be published."""
-        named = self._published(self.lock())
+        lock = self.lock()
         gates.nothing_left(self.dvc, self.targets)
-        gates.all_named([stage for stage in self.stages if stage.cached], named)
-        gates.plain(self.folder, [each for outs in named.values() for each in outs])
+        gates.all_named([each for each in self.stages if each.cached], self._published(lock))
+        gates.plain(self.folder, self._named(lock))
         limit = self.settings.max_drop if self.options.max_drop is None else self.options.max_drop
-        for drop in changes.drops(*self._metrics(), limit):
+        for drop in changes.drops(*self.metrics, limit):
             remedy = "correct it in CVAT, or, if it is meant, run publish with --max-drop 1"
             raise PipelineError(f"{drop}; {remedy}")
 
-    def _metrics(self) -> tuple[changes.Metrics, changes.Metrics]:
+    @cached_property
+    def metrics(self) -> tuple[changes.Metrics, changes.Metrics]:
         """Return the metrics before and after."""
         paths = self._metrics_paths()
         before = {path: self.git.text(self.base, path) for path in paths}
@@ -245,7 +240,7 @@ class Attempt:
 
     def verify(self) -> None:
         """Look at the remote: all that the commit names is there; what is not is sent once more."""
-        named = [each for outs in self._published(self.lock()).values() for each in outs]
+        named = self._named(self.lock())
         before = objects.of_lock(self.git.text(self.base, "dvc.lock") or EMPTY)
         known = {each.md5 for outs in before.values() for each in outs}
         lost = remote.lacking(
@@ -265,7 +260,7 @@ class Attempt:
             title = f"Publish {self.change.dataset} from {self.branch.name}"
             notes = [f"Export: {self.change.path}"]
         parents = [self.base, *([self.branch.tip] if self.branch else [])]
-        message = changes.message(title, changes.lines(*self._metrics()), notes)
+        message = changes.message(title, changes.lines(*self.metrics), notes)
         return self.git.commit_tree(tree, parents, message)
 
     def push_commit(self, commit: str) -> str | None:
@@ -278,7 +273,7 @@ class Attempt:
         self.git.fetch()
         now = self.git.commit(DEFAULT)
         if self.git.is_ancestor(commit, now):
-            lines = "".join(f"\n  {line}" for line in changes.lines(*self._metrics()))
+            lines = "".join(f"\n  {line}" for line in changes.lines(*self.metrics))
             return f"published as {commit[:12]}{lines}"
         if now == self.base:
             raise Transient(f"{name}: was not moved; {said}")

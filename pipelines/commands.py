@@ -36,6 +36,26 @@ def failed(done: subprocess.CompletedProcess[str], what: str) -> PipelineError:
     return PipelineError(f"{what} ended with {done.returncode}:\n{words}")
 
 
+def module(
+    name: str,
+    *words: str,
+    stdin: bytes | None = None,
+    folder: Path | None = None,
+    timeout: float | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of ours as a process of its own, whatever code the folder it works in has."""
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONSAFEPATH": "1"}
+    command = (sys.executable, "-m", name, *words)
+    return run(*command, stdin=stdin, env=env, folder=folder, timeout=timeout)
+
+
+def refusals(said: str) -> list[str]:
+    """Return what stages refused, of all that was said."""
+    lines = [line.strip() for line in said.splitlines()]
+    return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+
+
 def works(*command: str, folder: Path | None = None) -> bool:
     """Run a command and tell whether it succeeded."""
     return run(*command, folder=folder).returncode == 0

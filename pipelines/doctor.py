@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
-from pipelines import commands, remote
+from pipelines import commands, images, remote
 from pipelines.errors import PipelineError
 from pipelines.git import Git
 
@@ -75,14 +73,12 @@ def _engine() -> Iterator[Finding]:
     """Look whether containers see the files of this folder, and whether their images are here."""
     said = commands.output("docker", "version", "--format", "{{.Server.Version}}")
     yield Finding(f"the Docker engine answers, version {said}")
-    images = yaml.safe_load(Path("images.yaml").read_text("utf-8"))["images"]
-    lost = [
-        each for each in images.values() if not commands.works("docker", "image", "inspect", each)
-    ]
+    known = images.read()
+    lost = known.lacking()
     remedy = "run `python -m pipelines images`"
     yield Finding("the images are in the engine", f"it lacks {lost[0]}; {remedy}" if lost else "")
     if not lost:
-        yield Finding("containers see the files of this folder", _mounted(images["base"]))
+        yield Finding("containers see the files of this folder", _mounted(known.images["base"]))
 
 
 def _mounted(image: str) -> str:
@@ -92,17 +88,7 @@ def _mounted(image: str) -> str:
     probe.touch()
     try:
         done = commands.run(
-            *(
-                "docker",
-                "run",
-                "--rm",
-                "--pull",
-                "never",
-                "--network",
-                "none",
-                "--entrypoint",
-                "ls",
-            ),
+            *("docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=ls"),
             *("--mount", f"type=bind,source={data},target={data}", image, "-a", str(data)),
         )
     finally:

@@ -72,18 +72,14 @@ class Dvc:
                 self._run("push", *targets)
             except PipelineError as error:
                 if not left or isinstance(error, Transient):
-                    raise Transient(f"the remote does not take the data: {error}") from None
+                    why = str(error).removesuffix("; run again")  # it is to be tried again later
+                    raise Transient(f"the remote does not take the data: {why}") from None
             else:
                 return
 
     def _index(self, *words: str) -> Any:
         """Ask DVC what it knows of the pipeline."""
-        done = commands.run(
-            *(sys.executable, "-m", "pipelines.index", *words),
-            env={**os.environ, "PYTHONPATH": str(SHELL.parents[1])},
-            folder=self.folder,
-            timeout=self.seconds,
-        )
+        done = commands.module("pipelines.index", *words, folder=self.folder, timeout=self.seconds)
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
             raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
@@ -120,6 +116,7 @@ def _reasons(found: list[Any]) -> str:
 def _why(said: str, command: str) -> str:
     """Return the line that says why DVC failed: the stage's own, else DVC's."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    stages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return " | ".join(stages or [f"dvc {command}: {line}" for line in errors or lines[-1:]])
+    return " | ".join(
+        commands.refusals(said) or [f"dvc {command}: {line}" for line in errors or lines[-1:]]
+    )

@@ -10,6 +10,9 @@ from xml.sax import saxutils
 REPORT, SUITE = Path("registry-report.md"), Path("registry-report.xml")
 """What a GitLab job keeps: for people, and as tests, of which its pages show those that failed."""
 
+IMAGE = Path("registry-image.env")
+"""Variables that a GitLab job hands to those that follow."""
+
 ODD = re.compile(r"[^\n -~¡-\u1fff\u2070-\ud7ff]")
 """Characters that a page or a log might take for something else than text."""
 
@@ -33,6 +36,12 @@ def tell(outcomes: Sequence[Outcome]) -> None:
     elif os.environ.get("GITLAB_CI") == "true":
         REPORT.write_text(summary(outcomes), "utf-8")
         SUITE.write_text(suite(outcomes), "utf-8")
+
+
+def name_image(reference: str) -> None:
+    """Tell GitLab in which image the jobs that follow are to run."""
+    if os.environ.get("GITLAB_CI") == "true":
+        IMAGE.write_text(f"DATA_REGISTRY_IMAGE={reference}\n", "utf-8")
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:

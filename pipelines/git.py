@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -46,8 +47,14 @@ class Git:
 
     def works(self, *words: str) -> bool:
         """Run git and tell whether it succeeded."""
-        done = commands.run("git", *SAFE, *words, env=self._env(), folder=self.folder)
-        return done.returncode == 0
+        return self._run(*words).returncode == 0
+
+    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return commands.run("git", *SAFE, *words, env=self._env(), folder=self.folder)
+
+    def common(self, one: str, other: str) -> str | None:
+        """Return the commit from which two went apart; None if they have no history in common."""
+        return self._run("merge-base", one, other).stdout.strip() or None
 
     def server(self, *words: str) -> str:
         """Run git where it talks to the server; Transient says that it did not answer."""
@@ -111,16 +118,13 @@ class Git:
         entry = self.entry(tree, path)
         return self("cat-file", "blob", entry.id) if entry and entry.kind == "blob" else None
 
-    def tree(self, base: str, changes: Mapping[str, str | None], index: Path) -> str:
-        """Return the tree of base with blobs put in the place of files; None removes one."""
+    def tree(self, base: str, changes: Mapping[str, str], index: Path) -> str:
+        """Return the tree of base with blobs put in the place of files."""
         env = {"GIT_INDEX_FILE": str(index)}
         index.unlink(missing_ok=True)
         self("read-tree", base, env=env)
-        lines = [
-            f"0 {'0' * 40}\t{path}\0" if blob is None else f"100644 {blob}\t{path}\0"
-            for path, blob in changes.items()
-        ]
-        self("update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=env)
+        lines = "".join(f"100644 {blob}\t{path}\0" for path, blob in changes.items())
+        self("update-index", "-z", "--index-info", stdin=lines.encode(), env=env)
         return self("write-tree", env=env)
 
     def blob(self, content: bytes) -> str:

@@ -23,9 +23,9 @@ class Change(NamedTuple):
 
 def change(git: Git, base: str, branch: Branch, settings: Settings) -> Change | None:
     """Return what a branch changes; None if nothing. A PipelineError says why it is refused."""
-    if not git.works("merge-base", base, branch.tip):
+    common = git.common(base, branch.tip)
+    if common is None:
         raise _refused(branch, "", "has no history in common with the default branch", "sync again")
-    common = git("merge-base", base, branch.tip)
     if branch.task not in settings.owners:
         text = f"task {branch.task} is no dataset's cvat-task"
         raise _refused(branch, "params.yaml", text, "set datasets.<name>.cvat-task, or delete it")

@@ -45,13 +45,10 @@ def publish(options: Options) -> int:
 
 def check(name: str, options: Options) -> int:
     """Tell whether a branch would be taken, as far as that is known without any secret."""
-    with _alone() as (git, place):
-        done = _reported(name, partial(_checked, git, place, name, options))
-    forge.tell([done])
-    return done.code
+    return _told(name, partial(_checked, name, options))
 
 
-def _checked(git: Git, place: Path, name: str, options: Options) -> str:
+def _checked(name: str, options: Options, git: Git, place: Path) -> str:
     waiting, passed = branches.waiting(git, git.commit(DEFAULT))
     if name in dict(passed):
         raise PipelineError(dict(passed)[name])
@@ -71,14 +68,13 @@ def _checked(git: Git, place: Path, name: str, options: Options) -> str:
 
 def check_lock(options: Options) -> int:
     """Tell whether a dvc.lock that is changed by hand, in a merge request, may be merged."""
-    with _alone() as (git, _):
-        done = _reported("dvc.lock", partial(_checked_lock, git, options))
-    forge.tell([done])
-    return done.code
+    return _told("dvc.lock", partial(_checked_lock, options))
 
 
-def _checked_lock(git: Git, options: Options) -> str:
-    common = git("merge-base", DEFAULT, "HEAD")
+def _checked_lock(options: Options, git: Git, _: Path) -> str:
+    common = git.common(DEFAULT, "HEAD")
+    if common is None:
+        raise PipelineError("what is checked out has no history in common with the default branch")
     now = git.text("HEAD", "dvc.lock")
     if now == git.text(common, "dvc.lock"):
         return "is not changed"
@@ -95,6 +91,14 @@ def _checked_lock(git: Git, options: Options) -> str:
     for path, why in sorted(lost.items()):
         raise PipelineError(f"names {path}, which the remote lacks ({why}); leave it to publish")
     return "names only what the remote holds"
+
+
+def _told(what: str, look: Callable[[Git, Path], str]) -> int:
+    """Look at one thing, and tell the forge how that ended."""
+    with _alone() as (git, place):
+        done = _reported(what, partial(look, git, place))
+    forge.tell([done])
+    return done.code
 
 
 def status(options: Options) -> int:

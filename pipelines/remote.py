@@ -9,7 +9,6 @@ The looking up is a process of its own, for a storage that hangs can only be end
 
 import hashlib
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -60,11 +59,9 @@ def probed(folder: Path, seconds: float = 60) -> dict[str, str]:
 
 
 def _asked(folder: Path, asked: Mapping[str, Any], seconds: float) -> Any:
-    words = (sys.executable, "-m", "pipelines.remote")
-    path = {"PYTHONPATH": str(Path(__file__).parents[1])}
     stdin = json.dumps(asked).encode()
     try:
-        done = commands.run(*words, stdin=stdin, folder=folder, env=_env(path), timeout=seconds)
+        done = commands.module("pipelines.remote", stdin=stdin, folder=folder, timeout=seconds)
     except Transient:
         text = f"the remote cannot be read: no answer within {seconds:.0f} s"
         raise Transient(text) from None
@@ -76,10 +73,6 @@ def _asked(folder: Path, asked: Mapping[str, Any], seconds: float) -> Any:
     if done.returncode:
         raise commands.failed(done, "looking at the remote")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _env(more: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, **more}
 
 
 @dataclass

@@ -2,16 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from pipelines import commands
+from pipelines import commands, engine
 from pipelines.errors import PipelineError
 
 MADE = "localhost/data-registry/root:bookworm"
-SECONDS = 120
-"""After which a container registry counts as out of reach."""
 
 STRIPPED = ("doc", "man", "info", "locale", "lintian", "bug")
 """Folders of /usr/share that no program needs to run; copyright notices stay."""
@@ -23,9 +20,9 @@ def image(wanted: str) -> str:
     An image named by digest is never replaced by another: a PipelineError says it is missing.
     """
     for reference in (wanted, MADE) if "@" not in wanted else (wanted,):
-        if commands.works("docker", "image", "inspect", reference):
+        if engine.has(reference):
             return reference
-    if _pulled(wanted):
+    if engine.pulled(wanted):
         return wanted
     if "@" in wanted:
         raise PipelineError(f"{wanted}: cannot be pulled, and is named by digest; load it first")
@@ -37,19 +34,6 @@ def image(wanted: str) -> str:
     print(f"{wanted}: no container registry in reach, making it from Debian packages", flush=True)
     _make()
     return MADE
-
-
-def _pulled(reference: str) -> bool:
-    try:
-        done = subprocess.run(
-            ["docker", "pull", "--quiet", reference],
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
 
 
 def _make() -> None:

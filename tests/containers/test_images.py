@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines import images, root
+from pipelines.engine import size
 from registries import PROJECT, Registry
 
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
@@ -97,9 +98,7 @@ def test_parents_are_no_stages(engine: docker.DockerClient) -> None:
 
 @every_stage
 def test_an_image_is_light(engine: docker.DockerClient, stage: str) -> None:
-    whole, below = (
-        images.size(each) for each in (REFERENCES[stage], root.image(images.declared_root()))
-    )
+    whole, below = (size(each) for each in (REFERENCES[stage], root.image(images.declared_root())))
 
     assert 0 < whole - below <= MEGABYTES[stage] * 1e6
 

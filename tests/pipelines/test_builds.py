@@ -39,6 +39,28 @@ def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, nam
     }
 
 
+def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None:
+    (project / "pipelines/secret.txt").write_text("x")
+    found = members(images.context("registry"))
+    listed = project.sh("git ls-files pipelines images/registry").stdout.split()
+
+    wanted = {path.removeprefix("images/registry/") for path in listed}
+    assert set(found) - {"ca-bundle.pem"} == wanted
+    assert {"Dockerfile", "registry", "pipelines/publish.py", "pipelines/build.txt"} <= wanted
+
+
+@pytest.mark.parametrize("tools", [False, True])
+def test_the_image_of_the_tools_is_built_where_it_is_asked_for(
+    project: Registry, stub: Any, tools: bool
+) -> None:
+    images.ensure(tools=tools)
+
+    asked = "".join(stub.calls("build") + stub.calls("image"))
+    assert (images.references()["registry"] in asked) is tools
+    assert images.read().images == images.references()
+    assert images.read().lacking() == []
+
+
 @pytest.mark.parametrize("variable", images.BUNDLES)
 def test_a_hosts_ca_bundle_is_handed_to_the_build(
     project: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
@@ -57,7 +79,7 @@ def test_a_hosts_ca_bundle_is_handed_to_the_build(
 
 
 def test_parents_are_built_first_and_named_to_their_children(project: Registry, stub: Any) -> None:
-    images.ensure()
+    images.ensure(tools=True)
     wanted = images.references()
     built = [(re.search(r"--tag (\S+)", call), arguments(call)) for call in stub.calls("build")]
 
@@ -66,6 +88,7 @@ def test_parents_are_built_first_and_named_to_their_children(project: Registry, 
         for name in (
             "base",
             "annotations",
+            "registry",
             "video-to-frame",
             "merge-annotations",
             "prepare-annotations",
@@ -73,7 +96,7 @@ def test_parents_are_built_first_and_named_to_their_children(project: Registry, 
     ]
     assert [given.get("PARENT_IMAGE") for _, given in built] == [
         None,
-        *([wanted["base"]] * 2),
+        *([wanted["base"]] * 3),
         *([wanted["annotations"]] * 2),
     ]
     assert all(given["REFERENCE"] == found[1] for found, given in built if found)
@@ -90,7 +113,7 @@ def test_what_is_there_is_neither_built_nor_written_again(
     images.ensure()
     last = capsys.readouterr().out
 
-    assert len(stub.calls("build")) == len(images.names()) + 1
+    assert len(stub.calls("build")) == len(images.names()) - 1 + 1  # what no stage needs is not
     assert "images.yaml: written; commit it" in first
     assert "written" not in last
     assert "built" not in last

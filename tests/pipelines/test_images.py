@@ -10,7 +10,8 @@ from pipelines import images
 from registries import PROJECT, Registry
 
 Clone = Callable[[str], Registry]
-ALL = {"annotations", "base", "merge-annotations", "prepare-annotations", "video-to-frame"}
+STAGES = {"merge-annotations", "prepare-annotations", "video-to-frame"}
+ALL = {"annotations", "base", "registry", *STAGES}
 ANNOTATIONS = {"annotations", "merge-annotations", "prepare-annotations"}
 
 
@@ -41,6 +42,9 @@ def test_images_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
         ("video-to-frame/video-to-frame", {"video-to-frame"}),
         ("prepare-annotations/rules.py", {"prepare-annotations"}),
         ("merge-annotations/merge_annotations.py", {"merge-annotations"}),
+        ("registry/registry", {"registry"}),
+        ("../pipelines/publish.py", {"registry"}),
+        ("../pipelines/requirements.txt", {"registry"}),
     ],
 )
 @pytest.mark.parametrize("how", ["append", "delete", "executable"])

@@ -1,0 +1,61 @@
+"""The Docker engine: the images that it has, and their way from and to a container registry."""
+
+import base64
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines import commands
+from pipelines.errors import Transient
+
+SECONDS = 120
+"""After which a container registry counts as out of reach."""
+
+USER, PASSWORD = "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"
+"""Variables with the credentials of a container registry; GitLab sets them in every job."""
+
+Environment = Mapping[str, str]
+
+
+def has(reference: str) -> bool:
+    """Tell whether the engine has an image."""
+    return commands.works("docker", "image", "inspect", reference)
+
+
+def size(reference: str) -> int:
+    """Return how many bytes an image takes, its parents' included."""
+    return int(commands.output("docker", "image", "inspect", "--format", "{{.Size}}", reference))
+
+
+def pulled(reference: str, env: Environment | None = None) -> bool:
+    """Pull an image, if there is a container registry that has it."""
+    try:
+        done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=SECONDS)
+    except Transient:
+        return False
+    return done.returncode == 0
+
+
+def push(reference: str, env: Environment | None = None) -> None:
+    """Send an image to its container registry."""
+    commands.output("docker", "push", "--quiet", reference, env=env)
+
+
+@contextmanager
+def logged_in(prefix: str) -> Iterator[Environment]:
+    """Yield an environment in which docker knows the credentials of a prefix's container registry.
+
+    `docker login` would leave them in the home folder, for whoever works there next.
+    """
+    user, password = os.environ.get(USER), os.environ.get(PASSWORD)
+    if not (user and password):
+        yield os.environ
+        return
+    known = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "config.json")
+        file.write_text(json.dumps({"auths": {prefix.partition("/")[0]: known}}), "utf-8")
+        yield {**os.environ, "DOCKER_CONFIG": folder}
