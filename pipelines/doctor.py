@@ -93,13 +93,14 @@ def _mounted(image: str) -> str:
         )
     finally:
         probe.unlink()
-    if done.returncode:
-        return f"{done.stderr.strip()[:200]}; run the job where the engine runs"
+    if done.returncode and "does not exist" not in done.stderr:
+        return f"{' '.join(done.stderr.split())[:200]}; see what the engine lacks"
     if probe.name in done.stdout.split():
         return ""
     return (
-        f"{data} is empty there: the engine runs on another machine or in another container; use a "
-        "shell executor, or mount the build folder at the same path for job and engine"
+        f"{data} is {'not' if done.returncode else 'empty'} there: the engine is another machine's "
+        "or container's; give it the build folder at the same path (runner: volumes = [\"/builds:"
+        '/builds"]; docker:dind: the same volume for the service), or use a shell executor'
     )
 
 

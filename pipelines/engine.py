@@ -14,8 +14,8 @@ from pipelines.errors import Transient
 SECONDS = 120
 """After which a container registry counts as out of reach."""
 
-USER, PASSWORD = "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"
-"""Variables with the credentials of a container registry; GitLab sets them in every job."""
+CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
+"""Variables with a container registry's host and credentials; GitLab sets them in every job."""
 
 Environment = Mapping[str, str]
 
@@ -45,17 +45,16 @@ def push(reference: str, env: Environment | None = None) -> None:
 
 
 @contextmanager
-def logged_in(prefix: str) -> Iterator[Environment]:
-    """Yield an environment in which docker knows the credentials of a prefix's container registry.
+def logged_in() -> Iterator[Environment]:
+    """Yield an environment in which docker knows CI's credentials, for their host alone.
 
     `docker login` would leave them in the home folder, for whoever works there next.
     """
-    user, password = os.environ.get(USER), os.environ.get(PASSWORD)
-    if not (user and password):
+    host, user, password = (os.environ.get(name) for name in CREDENTIALS)
+    if not (host and user and password):
         yield os.environ
         return
     known = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "config.json")
-        file.write_text(json.dumps({"auths": {prefix.partition("/")[0]: known}}), "utf-8")
+        Path(folder, "config.json").write_text(json.dumps({"auths": {host: known}}), "utf-8")
         yield {**os.environ, "DOCKER_CONFIG": folder}

@@ -90,7 +90,7 @@ def ensure(*, tools: bool = False, push: bool = False) -> None:
     wanted = {
         name: reference for name, reference in _wanted().items() if tools or push or name != TOOLS
     }
-    with engine.logged_in(prefix) as env:
+    with engine.logged_in() as env:
         for name, reference in wanted.items():
             _provide(name, reference, env, push=push and not prefix.startswith(LOCAL))
             print(f"{reference}  {engine.size(reference) / 1e6:.0f} MB", flush=True)

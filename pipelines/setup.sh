@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What a plain Debian machine needs to work on a registry: a virtual environment and a Docker engine.
 #
+#   setup.sh tools            install git and make where they lack, as in a plain container
 #   setup.sh check            stop with one message if something is missing that only root can install
 #   setup.sh venv FILE        install the locked packages of FILE into .venv
 #   setup.sh services FOLDER  install what the tests start themselves: sshd, FOLDER's npm packages,
@@ -37,6 +38,11 @@ install_packages() {
   say "installing $*"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
+}
+
+tools() {
+  have git make || { is_root && install_packages ca-certificates git make; } || fail "this machine lacks git or make
+(Debian: apt-get install git make). Ask its administrator to install them."
 }
 
 venv() {
@@ -88,6 +94,10 @@ download() { # root's apt would do it as a user who may not write into the folde
 
 engine() {
   engine_answers && return
+  if [ -n "${DOCKER_HOST:-}" ] && ! have docker && is_root; then
+    install_packages docker.io # for its client: the engine is elsewhere
+    engine_answers && return
+  fi
   [ -z "${DOCKER_HOST:-}" ] || fail "the Docker engine at DOCKER_HOST=$DOCKER_HOST does not answer; start it or unset DOCKER_HOST"
   check
   have dockerd docker iptables mmdebstrap || install_packages docker.io iptables mmdebstrap
@@ -121,7 +131,7 @@ stop() {
 }
 
 case "${1:-}" in
-  check | engine | stop) "$1" ;;
+  tools | check | engine | stop) "$1" ;;
   venv) venv "${2:?a requirements file}" ;;
   services) services "${2:?a folder with package.json}" ;;
   *) sed -n '2,/^set/p' "$0" | grep '^#' >&2; exit 2 ;;

@@ -10,7 +10,7 @@ from publishing import worlds
 from publishing.conftest import Published, made, published_once
 from publishing.worlds import World
 from services import azurite as azure
-from services.fixtures import azurite, container, git_server  # noqa: F401
+from services.fixtures import azurite, container, container_registry, git_server  # noqa: F401
 from services.gitserver import GitServer
 
 

@@ -10,10 +10,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines import images
 from publishing.worlds import World
 from registries import GIT, PATH, PROJECT, Registry
 from services.azurite import NODE
@@ -28,6 +29,22 @@ INJECTING = "cvat_12_$(touch${IFS}pwned)`touch${IFS}pwned`;touch${IFS}pwned"
 """A branch's name that a shell must never read as more than a word."""
 
 CI_FILES = (".github", ".gitlab-ci.yml", "pipelines/gitlab")
+BUILDS = Path("/builds/fallback.group/fallback.project")
+"""Where gitlab-ci-local has a clone in containers, if it does not know the forge by its URL."""
+
+RUNNER = f"""#!/bin/sh
+# docker for a runner; with SHARED its build folder is the engine's: volumes = ["/builds:/builds"]
+if [ "$SHARED $1 $2" = "yes volume create" ] && [ "${{3%-build}}" != "$3" ]; then
+  mkdir -p {BUILDS}
+  find {BUILDS} -mindepth 1 -delete
+  exec docker volume create --opt type=none --opt o=bind --opt device={BUILDS} "$3"
+fi
+exec docker "$@"
+"""
+
+HELPER = "localhost/data-registry-tests/helper"
+"""The image by which gitlab-ci-local copies files: Debian with rsync."""
+
 LATER = 4_000_000_000
 """A time after all files were made."""
 
@@ -110,11 +127,41 @@ def github(
 
 def gitlab(clone: Registry, *words: str, **variables: str) -> Ran:
     """Run jobs as GitLab would in a shell; variables: what GitLab gives to them."""
+    return _gitlab(clone, ("--force-shell-executor", "--no-shell-isolation", *words), variables)
+
+
+def gitlab_in_containers(
+    world: World, clone: Registry, job: str, runner_env: Mapping[str, str], **variables: str
+) -> Ran:
+    """Run a job as GitLab would in a container that has the engine's socket.
+
+    runner_env: SHARED=yes if the engine has the job's build folder, too; what docker needs.
+    """
+    runner = world.folder.parent / "runner-docker"  # gitlab-ci-local quotes no blanks
+    runner.write_text(RUNNER)
+    runner.chmod(0o755)
+    bundle = Path(os.environ.get("PIP_CERT", images.BUNDLE)).resolve()
+    shared = ["/var/run/docker.sock:/var/run/docker.sock", f"{bundle}:/bundle.pem:ro"]
+    server = world.bare.folder.parents[2]  # whose path has no blank
+    shared += [f"{server}:{server}"]
+    words = (
+        *("--container-executable", runner, "--pull-policy", "if-not-present"),
+        *("--helper-image", HELPER, "--network", "host"),
+        *(f"--volume={each}" for each in shared),
+    )
+    known = {name: os.environ[name] for name in images.PASSED_ON if os.environ.get(name)}
+    given = {**known, "PIP_CERT": "/bundle.pem", **variables}
+    return _gitlab(clone, (*words, job), given, **runner_env)
+
+
+def _gitlab(
+    clone: Registry, words: Sequence[str | Path], variables: Mapping[str, str], **more: str
+) -> Ran:
     given = {"GITLAB_CI": "true", **variables}
     words = (*words, "--ignore-predefined-vars", ",".join(given))
     words = (*words, *(f"--variable={name}={value}" for name, value in given.items()))
-    command: list[str | Path] = [LOCAL, "--force-shell-executor", "--no-shell-isolation", *words]
-    env = environment(PATH=f"{NODE.parent}:{PATH}")
+    command: list[str | Path] = [LOCAL, *words]
+    env = environment(PATH=f"{NODE.parent}:{PATH}", **more)
     done = subprocess.run(
         command, cwd=clone.folder, env=env, capture_output=True, text=True, check=False
     )

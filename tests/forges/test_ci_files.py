@@ -16,12 +16,18 @@ INCLUDED = (PROJECT / "pipelines/gitlab/registry.yml").read_text("utf-8")
 
 PINNED = re.compile(r"\./\.github/workflows/[a-z-]+\.yml|[\w./-]+@[0-9a-f]{40}")
 COMMAND = re.compile(
-    r"make (images|lint|test|\.venv/run)"
-    r'|\.venv/bin/python -m pipelines [a-z]+( "\$[A-Z_]+")?'
+    r"make (lint|test)|pipelines/setup\.sh tools"
+    r'|(pipelines/registry|\$\[\[ inputs\.command \]\]) [a-z]+( --push| "\$[A-Z_]+")?'
     r'|git fetch --quiet origin "\$CI_DEFAULT_BRANCH"'
     r'|git checkout --quiet --detach ("refs/remotes/origin/\$DEFAULT"|FETCH_HEAD)'
 )
 """All that a job may run: what anyone can run, and how it comes to the default branch."""
+
+WRITES = {"publish.yml": {"contents"}, "registry-publish.yml": {"contents"}}
+WRITES["images.yml"] = {"packages"}
+READS = {"publish.yml": {SECRET}, "registry-publish.yml": {SECRET}}
+READS["images.yml"] = {"CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"}
+"""What a workflow may write, and which secrets it may read; the others none."""
 
 
 def walked(value: Any) -> Iterator[tuple[str, Any]]:
@@ -36,9 +42,16 @@ def walked(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def lines(script: object) -> list[str]:
-    """The lines of a step or of a job's script."""
+    """The lines of a step or of a job's script, but for what it takes from another job."""
     texts = script if isinstance(script, list) else [script]
-    return [line for text in texts for line in str(text).strip().splitlines()]
+    own = [str(text) for text in texts if not isinstance(text, tuple)]
+    return [line for text in own for line in text.strip().splitlines()]
+
+
+def written(granted: list[Any]) -> set[str]:
+    """What permissions let a workflow write."""
+    found = [each.items() if isinstance(each, dict) else [(each, each)] for each in granted]
+    return {scope for pairs in found for scope, how in pairs if "write" in str(how)}
 
 
 def workflow_mistakes(name: str, text: str) -> set[str]:
@@ -59,11 +72,12 @@ def workflow_mistakes(name: str, text: str) -> set[str]:
         "unpinned": all(PINNED.fullmatch(value) for key, value in keys if key == "uses"),
         "permissions": found.get("permissions") == {}
         and all("permissions" in job for job in found["jobs"].values()),
-        "writes": publishes or not any("write" in str(value) for value in granted),
+        "writes": written(granted) <= WRITES.get(name, set()),
         "template in run": not any("${{" in line for line in commands),
         "foreign trigger": not {"pull_request_target", "issue_comment"} & set(triggers),
         "inherits": not any(value == "inherit" for key, value in keys if key == "secrets"),
-        "secret": publishes or ("secrets." not in text and SECRET not in text),
+        "secret": set(re.findall(rf"secrets\.(\w+)|({SECRET})", text))
+        <= {pair for each in READS.get(name, set()) for pair in ((each, ""), ("", each))},
         "credentials": checkouts == [publishes] * len(checkouts),
         "logic": all(COMMAND.fullmatch(line) for line in commands),
         "continues": "continue-on-error" not in dict(keys),
@@ -75,8 +89,8 @@ def workflow_mistakes(name: str, text: str) -> set[str]:
         wanted = {"group": "publish", "cancel-in-progress": False}
         rules["concurrency"] = found.get("concurrency") == wanted
         rules["schedule"] = {"schedule", "workflow_dispatch", "workflow_run"} <= set(triggers)
-    if name == "registry-publish.yml":
-        naming = [job for job in found["jobs"].values() if SECRET in str(job)]
+    if name in ("images.yml", "registry-publish.yml"):
+        naming = [job for job in found["jobs"].values() if "secrets." in str(job)]
         rules["environment"] = bool(naming) and all(job.get("environment") for job in naming)
     return {rule for rule, kept in rules.items() if not kept}
 
@@ -101,8 +115,12 @@ def test_workflows_keep_the_rules(name: str) -> None:
         ("test.yml", "\njobs:", f"\nenv:\n  {SECRET}: x\njobs:", "secret"),
         ("test.yml", "persist-credentials: false", "persist-credentials: true", "credentials"),
         ("test.yml", "          persist-credentials: false\n", "", "credentials"),
-        ("registry-publish.yml", "run: make images", "run: make images || true", "logic"),
-        ("registry-publish.yml", "run: make images", "run: dvc push", "logic"),
+        ("images.yml", "packages: write", "contents: write", "writes"),
+        ("images.yml", "secrets.CI_REGISTRY_USER", f"secrets.{SECRET}", "secret"),
+        ("images.yml", "    environment: registry", "    #", "environment"),
+        ("registry-publish.yml", f"secrets.{SECRET}", "secrets.OTHER", "secret"),
+        ("registry-publish.yml", "registry images", "registry images || true", "logic"),
+        ("registry-publish.yml", "pipelines/registry images", "dvc push", "logic"),
         ("test.yml", "run: make test", "continue-on-error: true\n        run: x", "continues"),
         ("test.yml", '    branches-ignore: ["cvat_*"]\n', "    tags: [x]\n", "branch of CVAT"),
         ("publish.yml", "cancel-in-progress: false", "cancel-in-progress: true", "concurrency"),
@@ -116,10 +134,25 @@ def test_a_workflow_that_does_not_shows(name: str, old: str, new: str, rule: str
     assert rule in workflow_mistakes(name, WORKFLOWS[name].replace(old, new))
 
 
+IMAGES = ("debian:bookworm-slim", {"name": "$[[ inputs.image ]]", "entrypoint": [""]})
+PUSHED = [
+    {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "variables": {"OPTION": "--push"}},
+    {"when": "on_success"},
+]
+"""What jobs run in, and when images are pushed."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with GitLab's `!reference`."""
+
+
+Loader.add_constructor("!reference", lambda loader, node: tuple(loader.construct_sequence(node)))
+
+
 def gitlab_mistakes(main: str, included: str) -> set[str]:
     """The rules that .gitlab-ci.yml, and what other registries include, break."""
     spec, jobs = yaml.safe_load_all(included)
-    own = yaml.safe_load(main)
+    own = yaml.load(main, Loader)  # noqa: S506  # a safe one
     both = [own, jobs]
     keys = [pair for each in both for pair in walked(each)]
     publish, check = jobs["publish"], jobs["check"]
@@ -137,12 +170,16 @@ def gitlab_mistakes(main: str, included: str) -> set[str]:
         "secret": SECRET not in main + included,
         "cache": "cache" not in dict(keys),
         "logic": all(COMMAND.fullmatch(line) for line in commands),
-        "code of the branch": check["script"][1:2] == [taken],
+        "code of the branch": check["before_script"][1:] == [taken],
         "unpinned": all(
             set(each) == {"local"} or re.fullmatch(r"[0-9a-f]{40}", str(each.get("ref")))
             for each in includes
         )
-        and not any(key == "image" for key, _ in keys),
+        and all(value in IMAGES for key, value in keys if key == "image"),
+        "secret of all": publish.get("environment") == {"name": "registry", "action": "access"}
+        and not any("environment" in job for job in (jobs | own).values() if job is not publish),
+        "pushed elsewhere": own["images"]["rules"] == PUSHED
+        and own["images"]["variables"] == {"OPTION": "--tools"},
         "reports": publish.get("artifacts", {}).get("when") == "always",
     }
     return {rule for rule, kept in rules.items() if not kept}
@@ -163,8 +200,10 @@ def test_gitlab_s_files_keep_the_rules() -> None:
         ("- if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "- when: always", "published elsewhere"),
         ("  stage: deploy\n", f"  stage: deploy\n  variables: {{{SECRET}: $X}}\n", "secret"),
         ("  timeout:", "  cache: {paths: [.dvc/cache]}\n  timeout:", "cache"),
-        ("    - make images\n", "    - make images || true\n", "logic"),
-        ("    - make images\n", "    - apt-get install docker\n", "logic"),
+        (" images\n", " images || true\n", "logic"),
+        ("    - $[[ inputs.command ]] images\n", "    - apt-get install docker\n", "logic"),
+        ("    action: access\n", "", "secret of all"),
+        ("\ncheck:\n", "\ncheck:\n  environment: registry\n", "secret of all"),
         ("    - git checkout --quiet --detach FETCH_HEAD\n", "", "code of the branch"),
         ("  timeout:", "  image: debian\n  timeout:", "unpinned"),
         ("    when: always\n", "", "reports"),
@@ -180,6 +219,8 @@ def test_an_included_file_that_does_not_shows(old: str, new: str, rule: str) -> 
     [
         ("  - local: pipelines/gitlab/registry.yml", "  - {project: a/b, ref: main}", "unpinned"),
         ("    - make test", "    - make test\n    - dvc push", "logic"),
+        ("image: debian:bookworm-slim", "image: debian", "unpinned"),
+        ("    OPTION: --tools\n", "    OPTION: --push\n", "pushed elsewhere"),
     ],
 )
 def test_a_gitlab_file_that_does_not_shows(old: str, new: str, rule: str) -> None:
@@ -189,7 +230,8 @@ def test_a_gitlab_file_that_does_not_shows(old: str, new: str, rule: str) -> Non
 
 def commands(script: object) -> list[str]:
     """What a job runs, whatever the forge calls a branch, once it is on the right commit."""
-    return [re.sub(r"\$[A-Z_]+", "$X", line) for line in lines(script) if line[:4] != "git "]
+    called = [line.replace("$[[ inputs.command ]]", "pipelines/registry") for line in lines(script)]
+    return [re.sub(r"\$[A-Z_]+", "$X", line) for line in called if line[:4] != "git "]
 
 
 def of_github(name: str, job: str) -> list[str]:
@@ -209,7 +251,7 @@ def of_github(name: str, job: str) -> list[str]:
 )
 def test_both_forges_run_the_same(workflow: str, job: str, gitlab: str) -> None:
     _, jobs = yaml.safe_load_all(INCLUDED)
-    script = {**yaml.safe_load(GITLAB), **jobs}[gitlab]["script"]
+    script = {**yaml.load(GITLAB, Loader), **jobs}[gitlab]["script"]  # noqa: S506  # a safe one
 
     assert of_github(workflow, job) == commands(script)
     assert commands(script)
@@ -221,6 +263,7 @@ def test_the_publish_alone_is_started_by_what_is_not_a_push() -> None:
     assert started == {
         "check.yml": {"push"},
         "publish.yml": {"push", "schedule", "workflow_dispatch", "workflow_run"},
+        "images.yml": {"push", "workflow_dispatch"},
         "registry-check.yml": {"workflow_call"},
         "registry-publish.yml": {"workflow_call"},
         "test.yml": {"push", "pull_request"},

@@ -25,24 +25,26 @@ def jobs(clone: Registry, **variables: str) -> set[str]:
     """The jobs of a pipeline."""
     ran = gitlab(clone, "--list-csv", **variables)
     assert ran.code == 0, ran.said
-    return set(re.findall(r"^([a-z. ]+);(?:test|deploy);", ran.said, re.M))
+    return set(re.findall(r"^([a-z. ]+);(?:\.pre|test|deploy);", ran.said, re.M))
 
 
 def test_each_kind_of_pipeline_has_its_jobs(world: World) -> None:
     branch = world.sync()
     default, cvat = checkout(world, "runner"), checkout(world, "other", branch)
 
-    assert jobs(default) == {"lint and test", "publish"}
-    assert jobs(default, CI_PIPELINE_SOURCE="schedule") == {"publish"}
-    assert jobs(default, CI_PIPELINE_SOURCE="pipeline") == {"publish"}
-    assert jobs(default, **MERGE_REQUEST) == {"lint and test", "dvc.lock"}
-    assert jobs(cvat) == {"check", "ask"}
+    assert jobs(default) == {"images", "lint and test", "publish"}
+    assert jobs(default, CI_PIPELINE_SOURCE="schedule") == {"images", "publish"}
+    assert jobs(default, CI_PIPELINE_SOURCE="pipeline") == {"images", "publish"}
+    assert jobs(default, **MERGE_REQUEST) == {"images", "lint and test", "dvc.lock"}
+    assert jobs(cvat) == {"images", "check", "ask"}
 
 
 def test_publishing_can_have_a_machine_of_its_own(world: World) -> None:
     clone = checkout(world, "runner")
     file = clone / ".gitlab-ci.yml"
-    file.write_text(file.read_text() + "\npublish: {tags: [publisher]}\n")
+    inputs = "    inputs: {publisher-tags: [publisher]}\n"
+    head, include, tail = file.read_text().partition("  - local: pipelines/gitlab/registry.yml\n")
+    file.write_text(head + include + inputs + tail)
 
     said = gitlab(clone, "--preview").said.split("---\n", 1)[1]
     whole = yaml.safe_load(said.split("\ngit remote get-url", 1)[0])

@@ -54,7 +54,7 @@ def mistakes(dockerfile: str) -> set[str]:
 
 
 ALLOWED = {"registry": {"root"}}
-"""What an image needs all the same: the tools work with a runner's files and the engine's socket."""
+"""What an image needs all the same: the tools work with what is root's on a runner."""
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=name)

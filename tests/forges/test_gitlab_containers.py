@@ -1,0 +1,110 @@
+"""GitLab with runners that run jobs in containers: where their images come from, and a publish."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+
+from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers
+from pipelines import images, root
+from publishing.worlds import World
+from services.container_registry import ContainerRegistry
+
+LOOK = """
+look:
+  extends: .registry
+  script: [pipelines/registry doctor]
+"""
+
+
+@pytest.fixture(autouse=True)
+def runner(engine: docker.DockerClient) -> Iterator[None]:
+    """What gitlab-ci-local needs; Debian, as from a container registry; no builds afterwards."""
+    text = f"FROM {root.MADE}\nRUN apt-get update && apt-get install --yes rsync"
+    engine.images.build(fileobj=BytesIO(text.encode()), tag=HELPER, network_mode="host", rm=True)
+    debian = images.declared_root()
+    try:
+        engine.images.get(debian)
+        made = False
+    except ImageNotFound:
+        made = engine.images.get(root.MADE).tag(debian)
+    yield
+    if made:
+        engine.images.remove(debian)
+    shutil.rmtree(BUILDS.parent, ignore_errors=True)
+
+
+def references(world: World) -> dict[str, str]:
+    """The images that the default branch names."""
+    text = world.file("images.yaml").decode()
+    return dict(re.findall(r"^  ([a-z-]+): (\S+:[0-9a-f]{12})$", text, re.M))
+
+
+def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
+    world: World, engine: docker.DockerClient, container_registry: ContainerRegistry, tmp_path: Path
+) -> None:
+    prefix = f"{container_registry.host}/{world.container.name}"
+    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
+    world.commit(**{"images.yaml": text.encode()})
+    known = references(world)
+    knows = {"SHARED": "yes", **container_registry.log_in(tmp_path / "docker")}
+    forge = {
+        "CI_REGISTRY": container_registry.host,
+        "CI_REGISTRY_USER": container_registry.user,
+        "CI_REGISTRY_PASSWORD": container_registry.password,
+    }
+
+    # The first run: nothing but Debian. What is made there is pushed, and its like is gone here.
+    clone = checkout(world, "runner")
+    ran = gitlab_in_containers(world, clone, "images", knows, **forge)
+    assert ran.code == 0, ran.said
+    assert container_registry.password not in ran.said
+    pushed = container_registry.images()
+    assert {f"{container_registry.host}/{name}:{tag}" for name, (tag,) in pushed.items()} == {
+        *known.values()
+    }
+    for reference in known.values():
+        engine.images.remove(reference, force=True)
+
+    # A branch of CVAT is checked in that image, without a secret, and changes nothing.
+    branch = world.sync()
+    before = world.bare.refs()
+    there = checkout(world, "there", branch)
+    ran = gitlab_in_containers(
+        world, there, "check", knows, DATA_REGISTRY_IMAGE=known["registry"], **forge
+    )
+    assert ran.code == 0, ran.said
+    assert f"> {branch}: may be published: data/movie2/annotations.xml of movie2\n" in ran.said
+    assert "building" not in ran.said
+    assert world.bare.refs() == before
+
+    # The default branch's next job runs in the image that the first one named.
+    ran = gitlab_in_containers(world, clone, "publish", knows, **forge, **world.env)
+    assert ran.code == 0, ran.said
+    assert f"publish starting {known['registry']} " in ran.said
+    assert f"> {branch}: published as {world.head[:12]}\n" in ran.said
+    assert "building" not in ran.said
+    assert container_registry.images() == pushed
+    world.said += [line for line in ran.said.splitlines() if line.startswith("publish >")]
+    world.whole()
+
+    for reference in known.values():
+        engine.images.remove(reference, force=True)
+
+
+def test_a_build_folder_that_the_engine_does_not_see_is_named(world: World) -> None:
+    file = world.clone / ".gitlab-ci.yml"
+    world.commit(**{".gitlab-ci.yml": (file.read_text() + LOOK).encode()})
+    image = {"DATA_REGISTRY_IMAGE": references(world)["registry"]}
+
+    ran = gitlab_in_containers(world, checkout(world, "runner"), "look", {}, **world.env, **image)
+
+    assert ran.code == 1, ran.said
+    said = set(re.findall(r"> error: containers see the files of this folder: (.*)", ran.said))
+    assert len(said) == 1
+    assert said.pop().startswith(f"{BUILDS}/data is not there: the engine is another machine's or ")
