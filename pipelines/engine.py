@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines import commands
-from pipelines.errors import Transient
+from pipelines.errors import PipelineError, Transient
 
 SECONDS = 120
 """After which a container registry counts as out of reach."""
@@ -41,7 +41,11 @@ def pulled(reference: str, env: Environment | None = None) -> bool:
 
 def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
-    commands.output("docker", "push", "--quiet", reference, env=env)
+    done = commands.run("docker", "push", "--quiet", reference, env=env)
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
+        raise PipelineError(f"{reference}: cannot be pushed: {said}; {remedy}")
 
 
 @contextmanager

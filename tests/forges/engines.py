@@ -25,6 +25,7 @@ LOCAL = PROJECT / ".venv/services/node_modules/.bin/gitlab-ci-local"
 CHECK = ".github/workflows/check.yml"
 PUBLISH = ".github/workflows/publish.yml"
 TEST = ".github/workflows/test.yml"
+IMAGES = ".github/workflows/images.yml"
 INJECTING = "cvat_12_$(touch${IFS}pwned)`touch${IFS}pwned`;touch${IFS}pwned"
 """A branch's name that a shell must never read as more than a word."""
 
@@ -144,11 +145,11 @@ def gitlab_in_containers(
     shared = ["/var/run/docker.sock:/var/run/docker.sock", f"{bundle}:/bundle.pem:ro"]
     server = world.bare.folder.parents[2]  # whose path has no blank
     shared += [f"{server}:{server}"]
-    words = (
+    words: list[str | Path] = [
         *("--container-executable", runner, "--pull-policy", "if-not-present"),
         *("--helper-image", HELPER, "--network", "host"),
         *(f"--volume={each}" for each in shared),
-    )
+    ]
     known = {name: os.environ[name] for name in images.PASSED_ON if os.environ.get(name)}
     given = {**known, "PIP_CERT": "/bundle.pem", **variables}
     return _gitlab(clone, (*words, job), given, **runner_env)

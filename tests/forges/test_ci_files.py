@@ -146,7 +146,12 @@ class Loader(yaml.SafeLoader):
     """YAML with GitLab's `!reference`."""
 
 
-Loader.add_constructor("!reference", lambda loader, node: tuple(loader.construct_sequence(node)))
+def _taken(_: yaml.SafeLoader, node: yaml.Node) -> tuple[str, ...]:
+    """What a `!reference` names: lines of another job."""
+    return tuple(each.value for each in node.value)
+
+
+Loader.add_constructor("!reference", _taken)
 
 
 def gitlab_mistakes(main: str, included: str) -> set[str]:

@@ -1,6 +1,7 @@
 """What GitLab would run, run by gitlab-ci-local: checks without a secret, and a publish."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -137,6 +138,26 @@ def test_the_default_branch_publishes_what_waits_once(world: World) -> None:
 
     world.said += [line for line in ran.said.splitlines() if line.startswith("publish >")]
     world.whole()
+
+
+@pytest.mark.parametrize("scope", ["registry", "*"])
+def test_a_variable_of_the_environment_reaches_the_publish_alone(
+    world: World, tmp_path: Path, scope: str
+) -> None:
+    stolen = tmp_path / "stolen"
+    clone = checkout(world, "runner")
+    file = clone / ".gitlab-ci.yml"
+    file.write_text(file.read_text() + HOSTILE.replace("FILE", str(stolen)))
+    settings = tmp_path / ".gitlab-ci-local/variables.yml"
+    settings.parent.mkdir()
+    scoped = {name: {"values": {scope: value}} for name, value in world.env.items()}
+    settings.write_text(yaml.safe_dump({"global": scoped}))
+
+    assert gitlab(clone, "steal", "--home", str(tmp_path)).code == 0
+    assert bool(SHOWN.search(stolen.read_text())) is (scope == "*")
+    ran = gitlab(clone, "publish", "--home", str(tmp_path))
+    assert ran.code == 0, ran.said
+    assert "> default branch: nothing to do\n" in ran.said
 
 
 def reports(clone: Registry) -> tuple[str, dict[str, bool]]:

@@ -13,7 +13,9 @@ from docker.errors import ImageNotFound
 from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers
 from pipelines import images, root
 from publishing.worlds import World
+from registries import PROJECT, Registry
 from services.container_registry import ContainerRegistry
+from services.gitserver import git
 
 LOOK = """
 look:
@@ -50,7 +52,7 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
 ) -> None:
     prefix = f"{container_registry.host}/{world.container.name}"
     text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
-    world.commit(**{"images.yaml": text.encode()})
+    world.commit("a prefix", **{"images.yaml": text.encode()})
     known = references(world)
     knows = {"SHARED": "yes", **container_registry.log_in(tmp_path / "docker")}
     forge = {
@@ -99,7 +101,7 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
 
 def test_a_build_folder_that_the_engine_does_not_see_is_named(world: World) -> None:
     file = world.clone / ".gitlab-ci.yml"
-    world.commit(**{".gitlab-ci.yml": (file.read_text() + LOOK).encode()})
+    world.commit("a job", **{".gitlab-ci.yml": (file.read_text() + LOOK).encode()})
     image = {"DATA_REGISTRY_IMAGE": references(world)["registry"]}
 
     ran = gitlab_in_containers(world, checkout(world, "runner"), "look", {}, **world.env, **image)
@@ -108,3 +110,40 @@ def test_a_build_folder_that_the_engine_does_not_see_is_named(world: World) -> N
     said = set(re.findall(r"> error: containers see the files of this folder: (.*)", ran.said))
     assert len(said) == 1
     assert said.pop().startswith(f"{BUILDS}/data is not there: the engine is another machine's or ")
+
+
+INCLUDING = """
+include:
+  - local: registry.yml
+    inputs:
+      image: IMAGE
+      command: registry
+stages: [test, deploy]
+"""
+
+
+def test_a_registry_without_the_tools_publishes_by_their_image(world: World) -> None:
+    """It has its pipeline, its parameters and its data; an include, and images.yaml."""
+    image = references(world)["registry"]
+    other = Registry(world.folder / "other")
+    git(world.folder, "clone", "-q", world.bare.file_url, other.folder.name)
+    (other / "registry.yml").write_text((PROJECT / "pipelines/gitlab/registry.yml").read_text())
+    other.sh("git rm -q -r pipelines images Makefile README.md pyproject.toml .ci")
+    (other / ".gitlab-ci.yml").write_text(INCLUDING.replace("IMAGE", image))
+    other.sh("git add -A && git commit -q -m 'data alone' && git push -q")
+    branch = world.sync()
+
+    clone = checkout(world, "runner")
+    assert not (clone / "pipelines").exists()
+    ran = gitlab_in_containers(world, clone, "publish", {"SHARED": "yes"}, **world.env)
+
+    assert ran.code == 0, ran.said
+    assert f"publish starting {image} " in ran.said
+    assert f"> {branch}: published as {world.head[:12]}\n" in ran.said
+    world.said += [line for line in ran.said.splitlines() if line.startswith("publish >")]
+    world.whole()
+
+    there = checkout(world, "there", branch)
+    ran = gitlab_in_containers(world, there, "check", {"SHARED": "yes"})
+    assert ran.code == 0, ran.said
+    assert f"> {branch}: is published already\n" in ran.said
