@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,9 @@ SECONDS = 120
 
 CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 """Variables with a container registry's host and credentials; GitLab sets them in every job."""
+
+REFUSALS = re.compile(r"unauthorized|denied|no basic auth", re.I)
+"""What docker says where it is not let in; an image that is not there is "not found"."""
 
 Environment = Mapping[str, str]
 
@@ -31,11 +36,13 @@ def size(reference: str) -> int:
 
 
 def pulled(reference: str, env: Environment | None = None) -> bool:
-    """Pull an image, if there is a container registry that has it."""
+    """Pull an image, if there is a container registry that has it; warn if it lets us not in."""
     try:
         done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=SECONDS)
     except Transient:
         return False
+    if REFUSALS.search(done.stderr):
+        print(f"warning: {reference}: cannot be pulled: {_last(done.stderr)}", file=sys.stderr)
     return done.returncode == 0
 
 
@@ -43,9 +50,13 @@ def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
     done = commands.run("docker", "push", "--quiet", reference, env=env)
     if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2]
         remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
-        raise PipelineError(f"{reference}: cannot be pushed: {said}; {remedy}")
+        raise PipelineError(f"{reference}: cannot be pushed: {_last(done.stderr)}; {remedy}")
+
+
+def _last(said: str) -> str:
+    """Return the last line of what docker said."""
+    return said.strip().rpartition("\n")[2]
 
 
 @contextmanager

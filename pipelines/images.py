@@ -66,8 +66,15 @@ class Known(NamedTuple):
 
 def read(folder: Path = Path()) -> Known:
     """Return what a folder's images.yaml says."""
-    said = yaml.safe_load((folder / REFERENCES).read_text("utf-8"))
-    return Known(said["prefix"], said["run"], said.get("images") or {})
+    try:
+        said = yaml.safe_load((folder / REFERENCES).read_text("utf-8"))
+        return Known(str(said["prefix"]), str(said["run"]), dict(said.get("images") or {}))
+    except FileNotFoundError:
+        text = "is not here; run this in the folder of a registry"
+        raise PipelineError(f"{folder.absolute() / REFERENCES}: {text}") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        text = "is not prefix, run and images in YAML; restore it from git"
+        raise PipelineError(f"{REFERENCES}: {text}") from None
 
 
 def ready(folder: Path) -> Known:

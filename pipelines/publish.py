@@ -2,6 +2,7 @@
 
 import fcntl
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -142,9 +143,11 @@ def _alone() -> Iterator[tuple[Git, Path]]:
     What a publish that was killed has left is ended first.
     """
     git = Git(Path.cwd())
-    if not git.works("rev-parse", "--git-dir"):
-        raise PipelineError(f"{Path.cwd()}: is no clone of a registry")
-    place = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir")) / PLACE
+    try:
+        place = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir")) / PLACE
+    except PipelineError as error:  # not one, or another user's
+        (why,) = re.findall(r"^fatal: (.*)$", str(error), re.M)[:1] or [str(error)]
+        raise PipelineError(f"{Path.cwd()}: is no clone of a registry: {why}") from None
     place.mkdir(exist_ok=True)
     with (place / "lock").open("w") as lock:
         try:

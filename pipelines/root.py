@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines import commands, engine
 from pipelines.errors import PipelineError
 
-MADE = "localhost/data-registry/root:bookworm"
+MADE = "localhost/data-registry/root:bookworm-minbase"
 
 STRIPPED = ("doc", "man", "info", "locale", "lintian", "bug")
 """Folders of /usr/share that no program needs to run; copyright notices stay."""
@@ -37,9 +37,10 @@ def image(wanted: str) -> str:
 
 
 def _make() -> None:
-    """Make a minimal Debian 12 and import it."""
+    """Make a minimal Debian 12 that tells nothing of this machine, and import it."""
     options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in STRIPPED]
     options.append("--dpkgopt=path-include=/usr/share/doc/*/copyright")
+    options.append('--customize-hook=rm --force "$1/etc/hostname" "$1/etc/resolv.conf"')
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder, "root.tar")
         commands.output(

@@ -12,6 +12,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 run=/run/data-registry # who started the engine: its pid and log
+socket=/var/run/docker.sock
+programs=/usr/local/bin
 
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
@@ -36,13 +38,16 @@ Ask its administrator to install that, or run the same command as root, which in
 
 install_packages() {
   say "installing $*"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "$@" >/dev/null
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+    apt-get install -qq --yes --no-install-recommends "$@" >/dev/null; } ||
+    fail "apt-get does not install $*; it says above why"
 }
 
 tools() {
-  have git make || { is_root && install_packages ca-certificates git make; } || fail "this machine lacks git or make
-(Debian: apt-get install git make). Ask its administrator to install them."
+  have git make && return
+  is_root || fail "this machine lacks git or make (Debian: apt-get install git make).
+Ask its administrator to install them."
+  install_packages ca-certificates git make
 }
 
 venv() {
@@ -92,12 +97,17 @@ download() { # root's apt would do it as a user who may not write into the folde
   (cd "$1" && apt-get download -qq -o APT::Sandbox::User=root "$2")
 }
 
+client() { # an engine that is elsewhere needs no other one here
+  is_root || check
+  [ -n "${DOCKER_HOST:-}" ] || [ -S "$socket" ] || return 0
+  say "installing Docker's client"
+  pipelines/docker-client.sh "$programs"
+}
+
 engine() {
   engine_answers && return
-  if [ -n "${DOCKER_HOST:-}" ] && ! have docker && is_root; then
-    install_packages docker.io # for its client: the engine is elsewhere
-    engine_answers && return
-  fi
+  have docker || client
+  engine_answers && return
   [ -z "${DOCKER_HOST:-}" ] || fail "the Docker engine at DOCKER_HOST=$DOCKER_HOST does not answer; start it or unset DOCKER_HOST"
   check
   have dockerd docker iptables mmdebstrap || install_packages docker.io iptables mmdebstrap

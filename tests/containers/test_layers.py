@@ -1,6 +1,7 @@
 """What is in the layers of the images: what the stages need and nothing else."""
 
 import os
+import platform
 import re
 import subprocess
 import tarfile
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import IO, Any
 
 import pytest
@@ -69,6 +71,11 @@ BUILDS = re.compile(
 )
 
 
+HOST = [platform.node().encode(), *Path("/etc/resolv.conf").read_bytes().splitlines()]
+TELLING = ("etc/hostname", "etc/hosts", "etc/resolv.conf")
+"""What the machine that builds is called, and where it asks for names; and where that stands."""
+
+
 def unwanted(found: Iterable[File]) -> set[str]:
     """What kinds of files there are that no stage needs."""
     kinds = {
@@ -76,6 +83,9 @@ def unwanted(found: Iterable[File]) -> set[str]:
         "certificate": lambda file: (
             not file.path.startswith(PACKAGES)  # there under a hash
             and CERTIFICATE.search(file.content)
+        ),
+        "host": lambda file: (
+            file.path in TELLING and any(one in file.content for one in HOST if one)
         ),
         "build": lambda file: BUILDS.match(file.path),
         "writable": lambda file: file.mode & 0o002,
@@ -96,6 +106,8 @@ PEM = b"-----BEGIN CERTIFICATE-----\n" + b"A" * 64 + b"\n-----END CERTIFICATE---
     [
         ("/build/ca-bundle.pem", b"", 0o644, "bundle"),
         ("/etc/ssl/certs/company.pem", PEM, 0o644, "certificate"),
+        ("/etc/hostname", HOST[0], 0o644, "host"),
+        ("/etc/resolv.conf", HOST[-1], 0o644, "host"),
         ("/usr/bin/pip3", b"", 0o644, "build"),
         ("/usr/bin/x86_64-linux-gnu-gcc-12", b"", 0o644, "build"),
         ("/opt/packages/pip/__init__.py", b"", 0o644, "build"),
@@ -125,21 +137,36 @@ def test_only_video_to_frame_has_ffmpeg(engine: Any, stage: str) -> None:
     assert bool(programs) is (stage == "video-to-frame"), programs
 
 
-@every_stage
-def test_the_packages_are_those_that_are_locked(engine: Any, stage: str) -> None:
-    found = (
-        re.match(r"opt/packages/(.+)-(.+)\.dist-info/METADATA$", f.path)
-        for f in files(REFERENCES[stage])
-    )
-    locks = (PROJECT / "images" / name / "requirements.txt" for name in images.ancestry(stage))
+PACKAGE = re.compile(
+    r"opt/packages/([^/]+?)-([^/-]+)(-py3\.\d+)?\.(dist-info/METADATA|egg-info/PKG-INFO)$"
+)
+
+
+def packages(found: Iterable[File]) -> set[tuple[str, str]]:
+    """The installed packages and their versions."""
+    matches = (PACKAGE.match(file.path) for file in found)
+    return {(canonicalize_name(one[1]), f"=={one[2]}") for one in matches if one}
+
+
+DEBIAN = {"sys_platform": "linux", "python_full_version": "3.11.2"}
+
+
+def locked(*locks: Path) -> set[tuple[str, str]]:
+    """What requirements files lock for the images' Python."""
     lines = "\n".join(lock.read_text() for lock in locks if lock.exists()).replace("\\\n", "")
     wanted = [Requirement(line.split(" --hash")[0]) for line in lines.splitlines() if "==" in line]
-
-    assert {(canonicalize_name(one[1]), f"=={one[2]}") for one in found if one} == {
+    return {
         (canonicalize_name(one.name), str(one.specifier))
         for one in wanted
-        if not one.marker or one.marker.evaluate({"sys_platform": "linux"})
+        if not one.marker or one.marker.evaluate(DEBIAN)
     }
+
+
+@every_stage
+def test_the_packages_are_those_that_are_locked(engine: Any, stage: str) -> None:
+    locks = (PROJECT / "images" / name / "requirements.txt" for name in images.ancestry(stage))
+
+    assert packages(files(REFERENCES[stage])) == locked(*locks)
 
 
 @every_stage

@@ -129,7 +129,10 @@ def test_who_pushes_takes_what_is_there_already(shared: Shared) -> None:
 def test_who_is_not_let_in_is_told_so(shared: Shared, credentials: dict[str, str]) -> None:
     _, said = shared.images("--push", code=1, **credentials)
 
-    (line,) = said.splitlines()
+    *warnings, line = said.splitlines()
+    assert [each.partition(": cannot be pulled: ")[0] for each in warnings] == [
+        f"warning: {shared.references()['base']}"
+    ]
     assert line.startswith(f"error: {shared.references()['base']}: cannot be pushed: ")
     assert "no basic auth credentials" in line or "unauthorized" in line
     assert line.endswith("; check CI_REGISTRY, CI_REGISTRY_USER and CI_REGISTRY_PASSWORD")

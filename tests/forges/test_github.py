@@ -1,12 +1,16 @@
-"""What GitHub would run, run by act: checks without a secret, and a publish."""
+"""What GitHub would run, run by act: checks without a secret, a publish, and its images."""
 
 import re
 import shlex
+from collections.abc import Iterator
 
+import docker
 import pytest
+import yaml
 
 from forges.engines import (
     CHECK,
+    IMAGES,
     INJECTING,
     PUBLISH,
     TEST,
@@ -20,6 +24,7 @@ from forges.engines import (
 from publishing.worlds import SECRET as SHOWN
 from publishing.worlds import World
 from registries import Registry
+from services.container_registry import ContainerRegistry
 
 HOSTILE = """
 name: check
@@ -177,3 +182,98 @@ def test_a_fork_s_pull_request_may_not_change_the_lock(
         done = world.pipelines("check", 1, clone)
         assert "error: dvc.lock: names data/" in done.stderr
         assert "which the remote lacks" in done.stderr
+
+
+@pytest.fixture
+def known(
+    world: World, container_registry: ContainerRegistry, engine: docker.DockerClient
+) -> Iterator[list[str]]:
+    """The images that the world names: of the container registry; none is in the engine later."""
+    prefix = f"{container_registry.host}/{world.container.name}"
+    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
+    world.commit("a prefix", **{"images.yaml": text.encode()})
+    yield sorted(yaml.safe_load(text)["images"].values())
+    for image in engine.images.list(name=f"{prefix}/*"):
+        for reference in image.tags:
+            if reference.startswith(f"{prefix}/"):
+                engine.images.remove(reference, force=True)
+
+
+def in_images(world: World, ref: str, registry: ContainerRegistry, *words: str) -> Ran:
+    """Run the workflow that makes the images, for a push to a branch; act masks no secret."""
+    return github(
+        checkout(world, "maker", ref),
+        *("push", IMAGES, "--insecure-secrets", *words),
+        payload=pushed(world, ref),
+        secrets={"CI_REGISTRY_USER": registry.user, "CI_REGISTRY_PASSWORD": registry.password},
+    )
+
+
+def held(registry: ContainerRegistry, world: World) -> list[str]:
+    """The images of a world that the container registry has."""
+    return sorted(
+        f"{registry.host}/{name}:{tag}"
+        for name, tags in registry.images().items()
+        for tag in tags
+        if name.startswith(f"{world.container.name}/")
+    )
+
+
+def test_the_default_branch_s_images_are_pushed_and_a_publish_pulls_them(
+    world: World,
+    known: list[str],
+    container_registry: ContainerRegistry,
+    engine: docker.DockerClient,
+) -> None:
+    host = ("--var", f"CI_REGISTRY={container_registry.host}")
+    ran = in_images(world, world.branch, container_registry, *host)
+    assert ran.code == 0, ran.said
+    assert container_registry.password not in ran.said
+    assert held(container_registry, world) == known
+    for reference in known:
+        engine.images.remove(reference, force=True)
+
+    # A publish knows the container registry as whoever started it does, by the job's own token.
+    branch = world.sync()
+    ran = github(
+        checkout(world, "runner"),
+        "push",
+        PUBLISH,
+        *(*host, "--actor", container_registry.user, "--insecure-secrets"),
+        payload=pushed(world, world.branch),
+        secrets={**world.env, "GITHUB_TOKEN": container_registry.password},
+    )
+    assert ran.code == 0, ran.said
+    assert "building" not in ran.said
+    assert container_registry.password not in ran.said
+    assert f"- `{branch}`: published as {world.head[:12]}\n" in summary(ran)
+    assert held(container_registry, world) == known
+    world.said += [ran.said]
+    world.whole()
+
+
+def test_another_branch_s_images_are_pushed_by_nobody(
+    world: World, known: list[str], container_registry: ContainerRegistry
+) -> None:
+    branch = branch_with(world, "idea", {"idea.txt": "an idea"})
+
+    host = ("--var", f"CI_REGISTRY={container_registry.host}")
+    ran = in_images(world, branch, container_registry, *host)
+
+    assert ran.code == 0, ran.said
+    assert "[images/images]" not in ran.said
+    assert held(container_registry, world) == []
+
+
+def test_images_are_not_pushed_without_the_container_registry_s_name(
+    world: World, known: list[str], container_registry: ContainerRegistry
+) -> None:
+    base = next(reference for reference in known if "/base:" in reference)
+
+    ran = in_images(world, world.branch, container_registry)
+
+    assert ran.code == 1
+    assert container_registry.password not in ran.said
+    assert held(container_registry, world) == []
+    (said,) = re.findall(r"\| error: (.*)", ran.said)
+    assert said.startswith(f"{base}: cannot be pushed: no basic auth credentials; ")

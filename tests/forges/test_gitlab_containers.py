@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -22,6 +23,26 @@ look:
   extends: .registry
   script: [pipelines/registry doctor]
 """
+
+
+@pytest.fixture
+def shared(
+    world: World, engine: docker.DockerClient, container_registry: ContainerRegistry
+) -> Iterator[dict[str, str]]:
+    """The images of a world that shares them, by their names; gone from the engine afterwards."""
+    prefix = f"{container_registry.host}/{world.container.name}"
+    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
+    world.commit("a prefix", **{"images.yaml": text.encode()})
+    known = references(world)
+    yield known
+    forget(engine, known)
+
+
+def forget(engine: docker.DockerClient, known: Mapping[str, str]) -> None:
+    """Remove images, as on another machine."""
+    for reference in known.values():
+        with suppress(ImageNotFound):
+            engine.images.remove(reference, force=True)
 
 
 @pytest.fixture(autouse=True)
@@ -48,12 +69,12 @@ def references(world: World) -> dict[str, str]:
 
 
 def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
-    world: World, engine: docker.DockerClient, container_registry: ContainerRegistry, tmp_path: Path
+    world: World,
+    shared: dict[str, str],
+    engine: docker.DockerClient,
+    container_registry: ContainerRegistry,
+    tmp_path: Path,
 ) -> None:
-    prefix = f"{container_registry.host}/{world.container.name}"
-    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
-    world.commit("a prefix", **{"images.yaml": text.encode()})
-    known = references(world)
     knows = {"SHARED": "yes", **container_registry.log_in(tmp_path / "docker")}
     forge = {
         "CI_REGISTRY": container_registry.host,
@@ -68,17 +89,16 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
     assert container_registry.password not in ran.said
     pushed = container_registry.images()
     assert {f"{container_registry.host}/{name}:{tag}" for name, (tag,) in pushed.items()} == {
-        *known.values()
+        *shared.values()
     }
-    for reference in known.values():
-        engine.images.remove(reference, force=True)
+    forget(engine, shared)
 
     # A branch of CVAT is checked in that image, without a secret, and changes nothing.
     branch = world.sync()
     before = world.bare.refs()
     there = checkout(world, "there", branch)
     ran = gitlab_in_containers(
-        world, there, "check", knows, DATA_REGISTRY_IMAGE=known["registry"], **forge
+        world, there, "check", knows, DATA_REGISTRY_IMAGE=shared["registry"], **forge
     )
     assert ran.code == 0, ran.said
     assert f"> {branch}: may be published: data/movie2/annotations.xml of movie2\n" in ran.said
@@ -88,15 +108,12 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
     # The default branch's next job runs in the image that the first one named.
     ran = gitlab_in_containers(world, clone, "publish", knows, **forge, **world.env)
     assert ran.code == 0, ran.said
-    assert f"publish starting {known['registry']} " in ran.said
+    assert f"publish starting {shared['registry']} " in ran.said
     assert f"> {branch}: published as {world.head[:12]}\n" in ran.said
     assert "building" not in ran.said
     assert container_registry.images() == pushed
     world.said += [line for line in ran.said.splitlines() if line.startswith("publish >")]
     world.whole()
-
-    for reference in known.values():
-        engine.images.remove(reference, force=True)
 
 
 def test_a_build_folder_that_the_engine_does_not_see_is_named(world: World) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -26,6 +27,9 @@ STUBS = {
     "dockerd": "[ -e {0}/dies ] && echo no room left && exit 1; echo $$ >{0}/pid; "
     "trap 'rm {0}/answers; exit' TERM; touch {0}/answers; while :; do sleep 0.1; done",
 }
+
+
+ELSEWHERE = "tcp://example.org:2375"
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,13 @@ def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
             (tmp_path / thing).touch(mode=0o755)
         script = (PROJECT / "pipelines/setup.sh").read_text()
         assert script.count("run=/run/data-registry") == 1  # else a test would end the real engine
+        script = script.replace("run=/run/data-registry", f"run={tmp_path}/run")
+        for name, place in ("socket", "/var/run/docker.sock"), ("programs", "/usr/local/bin"):
+            own = tmp_path / {"programs": "bin"}.get(name, name)
+            assert script.count(f"{name}={place}\n") == 1
+            script = script.replace(f"{name}={place}\n", f"{name}={own}\n")
         (tmp_path / "project/pipelines").mkdir(parents=True)
-        (tmp_path / "project/pipelines/setup.sh").write_text(
-            script.replace("run=/run/data-registry", f"run={tmp_path}/run")
-        )
+        (tmp_path / "project/pipelines/setup.sh").write_text(script)
         return Machine(tmp_path)
 
     yield make
@@ -117,7 +124,7 @@ def test_who_lacks_nothing_is_told_nothing(
 
 
 @pytest.mark.parametrize("uid", [0, 1000])
-@pytest.mark.parametrize("env", [{}, {"DOCKER_HOST": "tcp://example.org:2375"}])
+@pytest.mark.parametrize("env", [{}, {"DOCKER_HOST": ELSEWHERE}])
 def test_an_engine_that_answers_is_left_alone(
     machine: Callable[..., Machine], uid: int, env: dict[str, str]
 ) -> None:
@@ -132,16 +139,15 @@ def test_an_engine_elsewhere_that_is_dead_is_not_replaced(
     machine: Callable[..., Machine], uid: int
 ) -> None:
     one = machine(uid, "venv")
-    code, said = one.setup("engine", DOCKER_HOST="tcp://example.org:2375")
+    code, said = one.setup("engine", DOCKER_HOST=ELSEWHERE)
 
     assert code == 1
-    assert said.startswith(
-        "error: the Docker engine at DOCKER_HOST=tcp://example.org:2375 does not"
-    )
+    assert said.startswith(f"error: the Docker engine at DOCKER_HOST={ELSEWHERE} does not")
     assert one.did() == ""
 
 
-INSTALL = "apt-get install -qq --yes --no-install-recommends docker.io iptables mmdebstrap "
+APT = "apt-get install -qq --yes --no-install-recommends "
+INSTALL = APT + "docker.io iptables mmdebstrap "
 
 
 @pytest.mark.parametrize(
@@ -164,6 +170,64 @@ def test_root_gets_an_engine_and_ends_that_one(
     assert stopped == (0, "the Docker engine is stopped\n")
     assert not (one.folder / "answers").exists()
     assert not (one.folder / "run").exists()
+
+
+def without_docker(machine: Machine) -> Machine:
+    """The same machine, which has docker only when it was installed."""
+    docker, client = machine.folder / "bin/docker", machine.folder / "client"
+    docker.rename(client)
+    put = f"mkdir -p $1; cat {client} >$1/docker; chmod 755 $1/docker\n"
+    script = machine.folder / "project/pipelines/docker-client.sh"
+    script.write_text(f"#!/bin/bash\necho client $* >>{machine.folder}/calls\n{put}")
+    script.chmod(0o755)
+    with (machine.folder / "bin/apt-get").open("a") as apt:
+        apt.write(f"[ $1 = update ] || {{ set -- {docker.parent}; {put.strip()}; }}\n")  # noqa: S608  # shell
+    return machine
+
+
+@pytest.mark.parametrize("has", ["", "answers"])
+@pytest.mark.parametrize("where", ["DOCKER_HOST", "a socket"])
+def test_root_gets_only_a_client_for_an_engine_elsewhere(
+    machine: Callable[..., Machine], has: str, where: str
+) -> None:
+    one = without_docker(machine(0, has))
+    env = {"DOCKER_HOST": ELSEWHERE} if where == "DOCKER_HOST" else {}
+    with socket.socket(socket.AF_UNIX) as there:
+        if not env:
+            there.bind(str(one.folder / "socket"))
+        code, said = one.setup("engine", **env)
+    first, *others = said.splitlines()
+
+    assert first == "installing Docker's client"
+    assert f"client {one.folder}/bin\n" in (one.folder / "calls").read_text()
+    if has:
+        assert (code, others, one.did()) == (0, [], "")
+        assert one.setup("engine", **env) == (0, "")
+    elif env:
+        assert (code, len(others), one.did()) == (1, 1, "")
+        assert others[0].startswith(f"error: the Docker engine at DOCKER_HOST={ELSEWHERE} does not")
+    else:  # what nobody listens at is the socket of an engine that has ended
+        assert one.did().startswith(INSTALL)
+        assert one.setup("stop") == (0, "the Docker engine is stopped\n")
+
+
+def test_root_gets_an_engine_where_none_is_elsewhere(machine: Callable[..., Machine]) -> None:
+    one = without_docker(machine(0))
+    started = one.setup("engine")
+    stopped = one.setup("stop")
+
+    assert started[0] == 0
+    assert one.did() == INSTALL + "dockerd "
+    assert stopped == (0, "the Docker engine is stopped\n")
+
+
+def test_who_is_not_root_gets_no_client(machine: Callable[..., Machine]) -> None:
+    one = without_docker(machine(1000, "venv answers"))
+    code, said = one.setup("engine", DOCKER_HOST=ELSEWHERE)
+
+    assert code == 1
+    assert said.count("error: ") == 1
+    assert one.did() == ""
 
 
 @pytest.mark.parametrize(
@@ -233,9 +297,58 @@ def test_stop_ends_no_process_that_is_not_its_engine(
     assert said.startswith("no Docker engine was started by")
 
 
+LACKING = ["", "bin/git", "bin/make"]
+
+
+@pytest.mark.parametrize("has", LACKING)
+def test_root_gets_the_tools_that_lack(machine: Callable[..., Machine], has: str) -> None:
+    one = machine(0, has)
+
+    assert one.setup("tools") == (0, "installing ca-certificates git make\n")
+    assert one.did() == APT + "ca-certificates git make"
+    assert "apt-get update -qq\napt-get install" in (one.folder / "calls").read_text()
+
+
+@pytest.mark.parametrize("has", LACKING)
+def test_who_is_not_root_is_told_once_which_tools_to_install(
+    machine: Callable[..., Machine], has: str
+) -> None:
+    one = machine(1000, has)
+    code, said = one.setup("tools")
+
+    assert code == 1
+    assert said.startswith("error: this machine lacks git or make")
+    assert said.count("error: ") == said.count("this machine lacks") == 1
+    assert "apt-get install git make" in said
+    assert "administrator" in said
+    assert one.did() == ""
+
+
+@pytest.mark.parametrize("uid", [0, 1000])
+def test_who_has_the_tools_is_told_nothing(machine: Callable[..., Machine], uid: int) -> None:
+    """Neither Python nor an engine is asked for: this comes before them."""
+    one = machine(uid, "bin/git bin/make")
+
+    assert one.setup("tools") == (0, "")
+    assert one.did() == ""
+
+
+def test_tools_that_cannot_be_installed_are_an_error(machine: Callable[..., Machine]) -> None:
+    one = machine(0)
+    (one.folder / "bin/apt-get").write_text("#!/bin/bash\necho no server >&2\nexit 100\n")
+    code, said = one.setup("tools")
+
+    assert code == 1
+    assert "no server" in said
+    assert said.count("error: ") == 1
+
+
+COMMANDS = ("tools", "check", "venv", "services", "engine", "stop")
+
+
 @pytest.mark.parametrize("words", [[], ["start"], ["--help"]])
 def test_other_commands_are_explained(machine: Callable[..., Machine], words: list[str]) -> None:
     code, said = machine(1000).setup(*words)
 
     assert code == 2
-    assert all(f"setup.sh {command}" in said for command in ("check", "venv", "engine", "stop"))
+    assert all(f"setup.sh {command}" in said for command in COMMANDS)

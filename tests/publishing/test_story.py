@@ -1,8 +1,17 @@
 """The everyday case: an annotator synchronizes, CI publishes, nobody else does anything."""
 
 import json
+import os
+import re
+import shlex
+from pathlib import Path
+
+import docker
+import pytest
+import yaml
 
 from publishing.worlds import EXPORT, World, with_less_of_a_car
+from registries import PROJECT
 
 
 def test_a_branch_of_cvat_is_published_as_one_commit_that_cvat_sees_merged(world: World) -> None:
@@ -30,3 +39,40 @@ def test_a_second_publish_does_nothing(world: World) -> None:
 
     assert world.publish().stdout == "default branch: nothing to do\n"
     assert (world.head, world.container.blobs()) == (before, blobs)
+
+
+@pytest.mark.parametrize("user", [os.geteuid()] if os.geteuid() else [0, 2345])
+def test_by_hand_the_image_does_the_same(
+    world: World, engine: docker.DockerClient, user: int
+) -> None:
+    """By the line that README.md says; the container sees the servers of the test, too."""
+    text = (PROJECT / "README.md").read_text("utf-8")
+    (line,) = re.findall(
+        r"^(docker run .*?) <registry, as images.yaml names it> status$", text, re.S | re.M
+    )
+    image = yaml.safe_load((world.clone / "images.yaml").read_text())["images"]["registry"]
+    server = f'--network host --volume "{world.bare.folder}:{world.bare.folder}"'
+    folders = world.clone.folder, world.bare.folder
+    branch = world.sync()
+    own(user, *folders)
+    command = f"{line} {server} {image} publish"
+    if user != os.geteuid():
+        group = Path("/var/run/docker.sock").stat().st_gid
+        become = f"setpriv --reuid {user} --regid {user} --groups {group}"
+        command = f"{become} sh -c {shlex.quote(command)}"
+    done = world.clone.sh(command, False, None, **world.env, HOME=str(world.clone.folder))
+    left = [path for path in world.clone.folder.rglob("*") if path.lstat().st_uid != user]
+    own(os.geteuid(), *folders)
+
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert f"{branch}: published as {world.head[:12]}\n" in done.stdout
+    assert left == []
+    world.said += [done.stdout, done.stderr]
+    world.whole()
+
+
+def own(user: int, *folders: Path) -> None:
+    """Give folders to a user, if we may."""
+    for path in [each for folder in folders for each in (folder, *folder.rglob("*"))]:
+        if path.lstat().st_uid != user:
+            os.chown(path, user, user, follow_symlinks=False)
