@@ -69,6 +69,17 @@ def _protection() -> Iterator[Finding]:
 _MISSING = "it is not; set it as README.md says"
 
 
+def _container_registry() -> Iterator[Finding]:
+    """Look whether images are where the token of any branch's job can push others."""
+    env = os.environ
+    own = env.get("CI_REGISTRY_IMAGE") or f"{env.get('CI_REGISTRY')}/{env.get('GITHUB_REPOSITORY')}"
+    prefix = images.read().prefix
+    if own != "None/None":
+        everybody = f"{prefix}/".startswith(f"{own.lower()}/")
+        wrong = f"they can, to {prefix}; name another project's in images.yaml" if everybody else ""
+        yield Finding("jobs of other branches cannot push images", wrong)
+
+
 def _engine() -> Iterator[Finding]:
     """Look whether containers see the files of this folder, and whether their images are here."""
     said = commands.output("docker", "version", "--format", "{{.Server.Version}}")
@@ -123,4 +134,4 @@ def _remote() -> Iterator[Finding]:
     yield Finding("nothing in it can be deleted", remedy if found["deletable"] else "")
 
 
-LOOKS = (_clone, _protection, _engine, _remote)
+LOOKS = (_clone, _protection, _container_registry, _engine, _remote)

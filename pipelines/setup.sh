@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a plain Debian machine needs to work on a registry: a virtual environment and a Docker engine.
 #
-#   setup.sh tools            install git and make where they lack, as in a plain container
+#   setup.sh tools            install what `pipelines/registry images` needs, in a plain container
 #   setup.sh check            stop with one message if something is missing that only root can install
 #   setup.sh venv FILE        install the locked packages of FILE into .venv
 #   setup.sh services FOLDER  install what the tests start themselves: sshd, FOLDER's npm packages,
@@ -47,7 +47,7 @@ tools() {
   have git make && return
   is_root || fail "this machine lacks git or make (Debian: apt-get install git make).
 Ask its administrator to install them."
-  install_packages ca-certificates git make
+  install_packages ca-certificates git make python3-yaml
 }
 
 venv() {

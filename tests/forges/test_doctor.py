@@ -127,3 +127,29 @@ def test_a_default_branch_that_is_not_protected_is_named(right: World) -> None:
     (found,) = errors(right, env)
 
     assert found.startswith(f"{right.branch} is protected: it is not; Settings > Repository > ")
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"GITLAB_CI": "true", "CI_REGISTRY_IMAGE": "r.example.org/group/project"}, True),
+        ({"GITLAB_CI": "true", "CI_REGISTRY_IMAGE": "r.example.org/group/project/images"}, True),
+        ({"GITLAB_CI": "true", "CI_REGISTRY_IMAGE": "r.example.org/group/pro"}, False),
+        ({"CI_REGISTRY": "r.example.org", "GITHUB_REPOSITORY": "Group/Project"}, True),
+        ({"CI_REGISTRY": "r.example.org", "GITHUB_REPOSITORY": "group/other"}, False),
+    ],
+)
+def test_images_that_every_branch_can_push_are_named(
+    right: World, env: dict[str, str], named: bool
+) -> None:
+    path = right.clone / "images.yaml"
+    prefix = "r.example.org/group/project/images"
+    path.write_text(
+        path.read_text().replace("prefix: localhost/data-registry", f"prefix: {prefix}")
+    )
+    env = {**env, "CI_COMMIT_REF_NAME": right.branch, "CI_COMMIT_REF_PROTECTED": "true"}
+
+    found = errors(right, env, int(named))
+
+    text = "jobs of other branches cannot push images: they can, to "
+    assert [each.startswith(f"{text}{prefix}; ") for each in found] == [True] * named

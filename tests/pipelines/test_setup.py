@@ -304,8 +304,8 @@ LACKING = ["", "bin/git", "bin/make"]
 def test_root_gets_the_tools_that_lack(machine: Callable[..., Machine], has: str) -> None:
     one = machine(0, has)
 
-    assert one.setup("tools") == (0, "installing ca-certificates git make\n")
-    assert one.did() == APT + "ca-certificates git make"
+    assert one.setup("tools") == (0, "installing ca-certificates git make python3-yaml\n")
+    assert one.did() == APT + "ca-certificates git make python3-yaml"
     assert "apt-get update -qq\napt-get install" in (one.folder / "calls").read_text()
 
 
