@@ -8,11 +8,10 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 
-from annotations.cvat_xml import box_of, shape
+from annotations.cvat_xml import Attributes, box_of, shape
 from annotations.model import NOWHERE, Box, Object
 from annotations.safe_xml import Element
 
-Attributes = tuple[tuple[str, str], ...]
 SIZE = 5
 """Numbers that are kept of an object: its sort and its edges."""
 

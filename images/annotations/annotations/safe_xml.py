@@ -30,7 +30,6 @@ LONGEST = 200
 NUMBER = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,17})?", re.ASCII)
 """A number as exporters write it; float() alone would take nan, inf, 1_0 and Arabic digits."""
 
-
 WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 FOUR = re.compile(f"{NUMBER.pattern}(,{NUMBER.pattern}){{3}}", re.ASCII)

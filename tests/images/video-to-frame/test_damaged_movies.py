@@ -74,28 +74,24 @@ def test_bit_rot_gives_all_frames_or_none(seed: int, movie: Path, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} - {"JPEGImages"} == {"movie.mkv"}
 
 
-@pytest.mark.parametrize(("limit", "code"), [(20, 0), (19, 1), (1, 1)])
-def test_more_frames_than_allowed_are_refused(
-    limit: int, code: int, movie: Path, tmp_path: Path, run: Run
+@pytest.mark.parametrize(
+    ("key", "limit", "code", "words"),
+    [
+        ("max-count", 20, 0, ""),
+        ("max-count", 19, 1, "more than 19 frames; see frames.max-count"),
+        ("max-count", 1, 1, "more than 1 frames; see frames.max-count"),
+        # decoders round 96 up to 128 before they compare
+        ("max-pixels", 128 * 64, 0, ""),
+        ("max-pixels", 96 * 64 - 1, 1, "see frames.max-pixels"),
+    ],
+)
+def test_more_than_is_allowed_is_refused(
+    key: str, limit: int, code: int, words: str, movie: Path, tmp_path: Path, run: Run
 ) -> None:
     parameters = tmp_path / "params.yaml"
-    parameters.write_text(f"frames: {{max-count: {limit}}}\n", "utf-8")
+    parameters.write_text(f"frames: {{{key}: {limit}}}\n", "utf-8")
     done = run("--source", movie, "--parameters", parameters, "--destination", tmp_path / "J")
 
     assert done[0] == code
     assert (tmp_path / "J").exists() == (code == 0)
-    assert code == 0 or f"more than {limit} frames; see frames.max-count" in done[2]
-
-
-@pytest.mark.parametrize(("limit", "code"), [(128 * 64, 0), (96 * 64 - 1, 1)])
-def test_larger_pictures_than_allowed_are_refused(
-    limit: int, code: int, movie: Path, tmp_path: Path, run: Run
-) -> None:
-    parameters = tmp_path / "params.yaml"
-    # decoders round 96 up to 128 before they compare
-    parameters.write_text(f"frames: {{max-pixels: {limit}}}\n", "utf-8")
-    done = run("--source", movie, "--parameters", parameters, "--destination", tmp_path / "J")
-
-    assert done[0] == code
-    assert (tmp_path / "J").exists() == (code == 0)
-    assert code == 0 or "see frames.max-pixels" in done[2]
+    assert words in done[2]
