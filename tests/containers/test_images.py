@@ -9,7 +9,7 @@ import docker
 import pytest
 import yaml
 
-from pipelines import images, root
+from pipelines import dockerfiles, root
 from pipelines.engine import size
 from registries import PROJECT, Registry
 
@@ -86,7 +86,7 @@ def test_the_command_tells_its_version_and_its_options(
 
 
 def test_parents_are_no_stages(engine: docker.DockerClient) -> None:
-    parents = {parent for stage in STAGES for parent in images.ancestry(stage)[1:]}
+    parents = {parent for stage in STAGES for parent in dockerfiles.ancestry(stage)[1:]}
     started = [
         engine.images.get(REFERENCES[name]).attrs["Config"]["Entrypoint"] for name in parents
     ]
@@ -98,7 +98,9 @@ def test_parents_are_no_stages(engine: docker.DockerClient) -> None:
 
 @every_stage
 def test_an_image_is_light(engine: docker.DockerClient, stage: str) -> None:
-    whole, below = (size(each) for each in (REFERENCES[stage], root.image(images.declared_root())))
+    whole, below = (
+        size(each) for each in (REFERENCES[stage], root.image(dockerfiles.declared_root()))
+    )
 
     assert 0 < whole - below <= MEGABYTES[stage] * 1e6
 

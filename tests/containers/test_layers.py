@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines import images
+from pipelines import dockerfiles
 from registries import PROJECT
 
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
@@ -164,7 +164,7 @@ def locked(*locks: Path) -> set[tuple[str, str]]:
 
 @every_stage
 def test_the_packages_are_those_that_are_locked(engine: Any, stage: str) -> None:
-    locks = (PROJECT / "images" / name / "requirements.txt" for name in images.ancestry(stage))
+    locks = (PROJECT / "images" / name / "requirements.txt" for name in dockerfiles.ancestry(stage))
 
     assert packages(files(REFERENCES[stage])) == locked(*locks)
 
@@ -174,12 +174,12 @@ def test_the_code_is_what_is_under_git(engine: Any, stage: str) -> None:
     """Every file of the image's folder and its parents', but for what it is built with."""
     found = [file for file in files(REFERENCES[stage]) if file.path.startswith("opt/stage/")]
     wanted = {
-        path.relative_to(images.FOLDER / name).as_posix(): (
+        path.relative_to(dockerfiles.FOLDER / name).as_posix(): (
             path.read_bytes(),
             os.access(path, os.X_OK),
         )
-        for name in images.ancestry(stage)
-        for path in images.files(name)
+        for name in dockerfiles.ancestry(stage)
+        for path in dockerfiles.files(name)
         if not path.name.startswith(("Dockerfile", "requirements."))
     }
 

@@ -25,7 +25,7 @@ from containers.test_layers import (
     packages,
     unwanted,
 )
-from pipelines import images, root
+from pipelines import dockerfiles, root
 from pipelines.engine import size
 from registries import PROJECT, Registry
 
@@ -280,7 +280,7 @@ def test_its_history_tells_nothing_of_where_it_was_built(engine: docker.DockerCl
 def test_it_is_light(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
 
-    assert 0 < size(IMAGE) - size(root.image(images.declared_root())) < MEGABYTES * 1e6
+    assert 0 < size(IMAGE) - size(root.image(dockerfiles.declared_root())) < MEGABYTES * 1e6
 
 
 def variables(engine: docker.DockerClient, image: str) -> set[str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines import images
+from pipelines import builds
 from publishing.worlds import World
 from registries import GIT, PATH, PROJECT, Registry
 from services.azurite import NODE
@@ -141,7 +141,7 @@ def gitlab_in_containers(
     runner = world.folder.parent / "runner-docker"  # gitlab-ci-local quotes no blanks
     runner.write_text(RUNNER)
     runner.chmod(0o755)
-    bundle = Path(os.environ.get("PIP_CERT", images.BUNDLE)).resolve()
+    bundle = Path(os.environ.get("PIP_CERT", builds.BUNDLE)).resolve()
     shared = ["/var/run/docker.sock:/var/run/docker.sock", f"{bundle}:/bundle.pem:ro"]
     server = world.bare.folder.parents[2]  # whose path has no blank
     shared += [f"{server}:{server}"]
@@ -150,7 +150,7 @@ def gitlab_in_containers(
         *("--helper-image", HELPER, "--network", "host"),
         *(f"--volume={each}" for each in shared),
     ]
-    known = {name: os.environ[name] for name in images.PASSED_ON if os.environ.get(name)}
+    known = {name: os.environ[name] for name in builds.PASSED_ON if os.environ.get(name)}
     given = {**known, "PIP_CERT": "/bundle.pem", **variables}
     return _gitlab(clone, (*words, job), given, **runner_env)
 

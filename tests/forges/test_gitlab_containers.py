@@ -12,7 +12,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers
-from pipelines import images, root
+from pipelines import dockerfiles, root
 from publishing.worlds import World
 from registries import PROJECT, Registry
 from services.container_registry import ContainerRegistry
@@ -50,7 +50,7 @@ def runner(engine: docker.DockerClient) -> Iterator[None]:
     """What gitlab-ci-local needs; Debian, as from a container registry; no builds afterwards."""
     text = f"FROM {root.MADE}\nRUN apt-get update && apt-get install --yes rsync"
     engine.images.build(fileobj=BytesIO(text.encode()), tag=HELPER, network_mode="host", rm=True)
-    debian = images.declared_root()
+    debian = dockerfiles.declared_root()
     try:
         engine.images.get(debian)
         made = False

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import images, root
+from pipelines import builds, root
 from registries import Registry
 
 DOCKER = """#!/bin/sh
@@ -51,7 +51,7 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
         (folder / name).write_text(text.format(folder))
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    for name in (*images.BUNDLES, *images.PASSED_ON):
+    for name in (*builds.BUNDLES, *builds.PASSED_ON):
         monkeypatch.delenv(name, raising=False)
     engine = Engine(folder)
     engine.has(root.MADE)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import images, root
+from pipelines import builds, dockerfiles, images, root
 from pipelines.__main__ import main
 from registries import Registry
 
@@ -29,7 +29,7 @@ def arguments(call: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", ["base", "annotations", "video-to-frame", "merge-annotations"])
 def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, name: str) -> None:
     (project / f"images/{name}/secret.txt").write_text("x")
-    found = members(images.context(name))
+    found = members(builds.context(name))
     listed = project.sh(f"git ls-files images/{name}").stdout.split()
 
     assert set(found) - {"ca-bundle.pem"} == {path.split("/", 2)[2] for path in listed}
@@ -41,7 +41,7 @@ def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, nam
 
 def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None:
     (project / "pipelines/secret.txt").write_text("x")
-    found = members(images.context("registry"))
+    found = members(builds.context("registry"))
     listed = project.sh("git ls-files pipelines images/registry").stdout.split()
 
     wanted = {path.removeprefix("images/registry/") for path in listed}
@@ -61,21 +61,21 @@ def test_the_image_of_the_tools_is_built_where_it_is_asked_for(
     assert images.read().lacking() == []
 
 
-@pytest.mark.parametrize("variable", images.BUNDLES)
+@pytest.mark.parametrize("variable", builds.BUNDLES)
 def test_a_hosts_ca_bundle_is_handed_to_the_build(
     project: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     """So a build works behind a proxy that intercepts TLS."""
     (tmp_path / "company.pem").write_text("company")
     monkeypatch.setenv(variable, str(tmp_path / "company.pem"))
-    monkeypatch.setattr(images, "BUNDLE", "/no/bundle")
-    with tarfile.open(fileobj=io.BytesIO(images.context("base"))) as tar:
+    monkeypatch.setattr(builds, "BUNDLE", "/no/bundle")
+    with tarfile.open(fileobj=io.BytesIO(builds.context("base"))) as tar:
         bundle = tar.extractfile("ca-bundle.pem")
         assert bundle
         assert bundle.read() == b"company"
 
     monkeypatch.delenv(variable)
-    assert "ca-bundle.pem" not in members(images.context("base"))
+    assert "ca-bundle.pem" not in members(builds.context("base"))
 
 
 def test_parents_are_built_first_and_named_to_their_children(project: Registry, stub: Any) -> None:
@@ -113,7 +113,9 @@ def test_what_is_there_is_neither_built_nor_written_again(
     images.ensure()
     last = capsys.readouterr().out
 
-    assert len(stub.calls("build")) == len(images.names()) - 1 + 1  # what no stage needs is not
+    assert (
+        len(stub.calls("build")) == len(dockerfiles.names()) - 1 + 1
+    )  # what no stage needs is not
     assert "images.yaml: written; commit it" in first
     assert "written" not in last
     assert "built" not in last

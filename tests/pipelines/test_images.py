@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import images
+from pipelines import builds, images
 from registries import PROJECT, Registry
 
 Clone = Callable[[str], Registry]
@@ -67,13 +67,13 @@ def test_a_change_changes_the_images_that_are_built_from_it(
 
 
 def test_what_is_not_under_git_changes_nothing(project: Registry) -> None:
-    before = images.references(), images.context("base")
+    before = images.references(), builds.context("base")
     (project / "images/base/stage/scratch.py").write_text("1")
     (project / "images/base/stage/__pycache__").mkdir()
     (project / "images/base/stage/__pycache__/cli.pyc").write_bytes(b"1")
     (project / "params.yaml").write_text("")
 
-    assert (images.references(), images.context("base")) == before
+    assert (images.references(), builds.context("base")) == before
 
 
 @pytest.mark.parametrize("name", ["stage/new.py", "stage/néw module.py"])
@@ -99,7 +99,7 @@ def test_references_do_not_depend_on_where_the_project_is(
     found = []
     for name in "a", "deep/er/b c":
         monkeypatch.chdir(clone(name).folder)
-        found.append((images.references(), [images.context(image) for image in sorted(ALL)]))
+        found.append((images.references(), [builds.context(image) for image in sorted(ALL)]))
 
     assert found[0] == found[1]
     assert set(found[0][0]) == ALL
@@ -120,11 +120,11 @@ def test_references_do_not_depend_on_where_the_project_is(
 def test_references_do_not_depend_on_how_git_checks_out(
     project: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    before = images.references(), images.context("base")
+    before = images.references(), builds.context("base")
     project.sh(command.format("../other"))
     monkeypatch.chdir(tmp_path / "other")
 
-    assert (images.references(), images.context("base")) == before
+    assert (images.references(), builds.context("base")) == before
 
 
 def test_writing_keeps_everything_above_the_images(project: Registry) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import images, root
+from pipelines import dockerfiles, images, root
 from pipelines.errors import PipelineError
 from registries import Registry
 
@@ -19,7 +19,7 @@ def test_a_root_image_can_be_pinned(project: Registry, stub: Any) -> None:
     (stub.folder / "pulls").touch()
     images.ensure()
 
-    assert images.declared_root() == PINNED
+    assert dockerfiles.declared_root() == PINNED
     assert {re.findall(r"ROOT_IMAGE=(\S+)", call)[0] for call in stub.calls("build")} == {PINNED}
 
 
@@ -66,4 +66,4 @@ def test_a_base_without_root_image_is_refused(project: Registry) -> None:
     file.write_text(file.read_text().replace("ROOT_IMAGE=", "ROOT="))
 
     with pytest.raises(PipelineError, match="lacks `ARG ROOT_IMAGE=`"):
-        images.declared_root()
+        dockerfiles.declared_root()
