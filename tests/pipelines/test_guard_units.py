@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -319,8 +320,18 @@ def test_a_command_that_does_not_end_is_ended_with_all_that_it_started(tmp_path:
     with pytest.raises(Transient, match=r"^/bin/sh -c .*: no end after 1 s; run again$"):
         commands.run("/bin/sh", "-c", script, timeout=1)
     child = (tmp_path / "child").read_text().strip()
-    state = Path(f"/proc/{child}/stat")
-    assert not state.exists() or state.read_text().split()[2] == "Z"
+    end = time.monotonic() + 10  # a killed process dies as soon as it has a processor
+    while (state := state_of(child)) not in ("", "Z"):
+        assert time.monotonic() < end, f"process {child} lives: {state}"
+        time.sleep(0.01)
+
+
+def state_of(process: str) -> str:
+    """The letter of a process's state; nothing if it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_a_command_that_is_not_there_is_named() -> None:
