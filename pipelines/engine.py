@@ -13,8 +13,8 @@ from pathlib import Path
 from pipelines import commands
 from pipelines.errors import PipelineError, Transient
 
-SECONDS = 120
-"""After which a container registry counts as out of reach."""
+SECONDS = 600
+"""After which a pull is given up; from a container registry out of reach it fails by itself."""
 
 CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 """Variables with a container registry's host and credentials; GitLab sets them in every job."""

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from registries import Registry
-from services.container_registry import ContainerRegistry
+from services.container_registry import ContainerRegistry, forget
 from services.fixtures import container_registry  # noqa: F401
 
 Clone = Callable[[str], Registry]
@@ -27,10 +27,8 @@ class Shared:
 
     def images(self, words: str = "", *, code: int = 0, **env: str) -> tuple[str, str]:
         """Run `python -m pipelines images`; what it printed, and its errors."""
-        given = {"CI_REGISTRY": self.there.host, "CI_REGISTRY_USER": self.there.user}
-        given["CI_REGISTRY_PASSWORD"] = self.there.password
         command = f"python -m pipelines images {words}"
-        done = self.registry.sh(command, False, None, **{**given, **env})
+        done = self.registry.sh(command, False, None, **{**self.there.credentials, **env})
         assert done.returncode == code, f"{done.stdout}\n{done.stderr}"
         assert self.there.password not in done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -43,21 +41,11 @@ class Shared:
 
     def pushed(self) -> set[str]:
         """The references that the container registry has of these images."""
-        name = self.prefix.removeprefix(f"{self.there.host}/")
-        found = self.there.images().items()
-        return {
-            f"{self.there.host}/{each}:{tag}"
-            for each, tags in found
-            for tag in tags
-            if each.startswith(f"{name}/")
-        }
+        return self.there.held(self.prefix)
 
     def forget(self) -> None:
         """Be another machine: the engine has none of them."""
-        for image in self.engine.images.list():
-            for tag in image.tags:
-                if tag.startswith(self.prefix):
-                    self.engine.images.remove(tag, force=True)
+        forget(self.engine, self.prefix)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A published registry with the files of both forges; each test has a copy of it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -10,6 +11,7 @@ from publishing import worlds
 from publishing.conftest import Published, made, published_once
 from publishing.worlds import World
 from services import azurite as azure
+from services.container_registry import ContainerRegistry, forget
 from services.fixtures import azurite, container, container_registry, git_server  # noqa: F401
 from services.gitserver import GitServer
 
@@ -36,3 +38,17 @@ def world(
 ) -> World:
     """A copy of that registry, with a remote of its own."""
     return made(published_with_ci, container, git_server, tmp_path / "my régistry")
+
+
+@pytest.fixture
+def shared(
+    world: World,
+    engine: docker.DockerClient,
+    container_registry: ContainerRegistry,
+) -> Iterator[str]:
+    """The prefix of a world that shares its images; the engine has none of them afterwards."""
+    prefix = f"{container_registry.host}/{world.container.name}"
+    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
+    world.commit("a prefix", **{"images.yaml": text.encode()})
+    yield prefix
+    forget(engine, prefix)

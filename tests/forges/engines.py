@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from pipelines import builds
 from publishing.worlds import World
 from registries import GIT, PATH, PROJECT, Registry
@@ -188,6 +190,12 @@ def pushed(world: World, ref: str) -> dict[str, object]:
         "owner": {"login": "owner"},
     }
     return {"ref": f"refs/heads/{ref}", "repository": repository}
+
+
+def references(world: World) -> dict[str, str]:
+    """The images that the default branch names."""
+    found: dict[str, str] = yaml.safe_load(world.file("images.yaml"))["images"]
+    return found
 
 
 def with_other_data(world: World) -> str:

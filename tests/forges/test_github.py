@@ -2,11 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 
 import docker
 import pytest
-import yaml
 
 from forges.engines import (
     CHECK,
@@ -19,12 +17,13 @@ from forges.engines import (
     checkout,
     github,
     pushed,
+    references,
     with_other_data,
 )
 from publishing.worlds import SECRET as SHOWN
 from publishing.worlds import World
 from registries import Registry
-from services.container_registry import ContainerRegistry
+from services.container_registry import ContainerRegistry, forget
 
 HOSTILE = """
 name: check
@@ -184,21 +183,6 @@ def test_a_fork_s_pull_request_may_not_change_the_lock(
         assert "which the remote lacks" in done.stderr
 
 
-@pytest.fixture
-def known(
-    world: World, container_registry: ContainerRegistry, engine: docker.DockerClient
-) -> Iterator[list[str]]:
-    """The images that the world names: of the container registry; none is in the engine later."""
-    prefix = f"{container_registry.host}/{world.container.name}"
-    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
-    world.commit("a prefix", **{"images.yaml": text.encode()})
-    yield sorted(yaml.safe_load(text)["images"].values())
-    for image in engine.images.list(name=f"{prefix}/*"):
-        for reference in image.tags:
-            if reference.startswith(f"{prefix}/"):
-                engine.images.remove(reference, force=True)
-
-
 def in_images(world: World, ref: str, registry: ContainerRegistry, *words: str) -> Ran:
     """Run the workflow that makes the images, for a push to a branch; act masks no secret."""
     return github(
@@ -209,29 +193,18 @@ def in_images(world: World, ref: str, registry: ContainerRegistry, *words: str) 
     )
 
 
-def held(registry: ContainerRegistry, world: World) -> list[str]:
-    """The images of a world that the container registry has."""
-    return sorted(
-        f"{registry.host}/{name}:{tag}"
-        for name, tags in registry.images().items()
-        for tag in tags
-        if name.startswith(f"{world.container.name}/")
-    )
-
-
 def test_the_default_branch_s_images_are_pushed_and_a_publish_pulls_them(
     world: World,
-    known: list[str],
+    shared: str,
     container_registry: ContainerRegistry,
     engine: docker.DockerClient,
 ) -> None:
-    host = ("--var", f"CI_REGISTRY={container_registry.host}")
+    host, known = ("--var", f"CI_REGISTRY={container_registry.host}"), {*references(world).values()}
     ran = in_images(world, world.branch, container_registry, *host)
     assert ran.code == 0, ran.said
     assert container_registry.password not in ran.said
-    assert held(container_registry, world) == known
-    for reference in known:
-        engine.images.remove(reference, force=True)
+    assert container_registry.held(shared) == known
+    forget(engine, shared)
 
     # A publish knows the container registry as whoever started it does, by the job's own token.
     branch = world.sync()
@@ -247,13 +220,13 @@ def test_the_default_branch_s_images_are_pushed_and_a_publish_pulls_them(
     assert "building" not in ran.said
     assert container_registry.password not in ran.said
     assert f"- `{branch}`: published as {world.head[:12]}\n" in summary(ran)
-    assert held(container_registry, world) == known
+    assert container_registry.held(shared) == known
     world.said += [ran.said]
     world.whole()
 
 
 def test_another_branch_s_images_are_pushed_by_nobody(
-    world: World, known: list[str], container_registry: ContainerRegistry
+    world: World, shared: str, container_registry: ContainerRegistry
 ) -> None:
     branch = branch_with(world, "idea", {"idea.txt": "an idea"})
 
@@ -262,18 +235,18 @@ def test_another_branch_s_images_are_pushed_by_nobody(
 
     assert ran.code == 0, ran.said
     assert "[images/images]" not in ran.said
-    assert held(container_registry, world) == []
+    assert container_registry.held(shared) == set()
 
 
 def test_images_are_not_pushed_without_the_container_registry_s_name(
-    world: World, known: list[str], container_registry: ContainerRegistry
+    world: World, shared: str, container_registry: ContainerRegistry
 ) -> None:
-    base = next(reference for reference in known if "/base:" in reference)
+    base = references(world)["base"]
 
     ran = in_images(world, world.branch, container_registry)
 
     assert ran.code == 1
     assert container_registry.password not in ran.said
-    assert held(container_registry, world) == []
+    assert container_registry.held(shared) == set()
     (said,) = re.findall(r"\| error: (.*)", ran.said)
     assert said.startswith(f"{base}: cannot be pushed: no basic auth credentials; ")

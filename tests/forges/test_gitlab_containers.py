@@ -2,8 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
-from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers
+from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers, references
 from pipelines import dockerfiles, root
 from publishing.worlds import World
 from registries import PROJECT, Registry
-from services.container_registry import ContainerRegistry
+from services.container_registry import ContainerRegistry, forget
 from services.gitserver import git
 
 LOOK = """
@@ -23,26 +22,6 @@ look:
   extends: .registry
   script: [pipelines/registry doctor]
 """
-
-
-@pytest.fixture
-def shared(
-    world: World, engine: docker.DockerClient, container_registry: ContainerRegistry
-) -> Iterator[dict[str, str]]:
-    """The images of a world that shares them, by their names; gone from the engine afterwards."""
-    prefix = f"{container_registry.host}/{world.container.name}"
-    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
-    world.commit("a prefix", **{"images.yaml": text.encode()})
-    known = references(world)
-    yield known
-    forget(engine, known)
-
-
-def forget(engine: docker.DockerClient, known: Mapping[str, str]) -> None:
-    """Remove images, as on another machine."""
-    for reference in known.values():
-        with suppress(ImageNotFound):
-            engine.images.remove(reference, force=True)
 
 
 @pytest.fixture(autouse=True)
@@ -62,44 +41,29 @@ def runner(engine: docker.DockerClient) -> Iterator[None]:
     shutil.rmtree(BUILDS.parent, ignore_errors=True)
 
 
-def references(world: World) -> dict[str, str]:
-    """The images that the default branch names."""
-    text = world.file("images.yaml").decode()
-    return dict(re.findall(r"^  ([a-z-]+): (\S+:[0-9a-f]{12})$", text, re.M))
-
-
 def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
     world: World,
-    shared: dict[str, str],
+    shared: str,
     engine: docker.DockerClient,
     container_registry: ContainerRegistry,
     tmp_path: Path,
 ) -> None:
     knows = {"SHARED": "yes", **container_registry.log_in(tmp_path / "docker")}
-    forge = {
-        "CI_REGISTRY": container_registry.host,
-        "CI_REGISTRY_USER": container_registry.user,
-        "CI_REGISTRY_PASSWORD": container_registry.password,
-    }
+    forge, image = container_registry.credentials, references(world)["registry"]
 
     # The first run: nothing but Debian. What is made there is pushed, and its like is gone here.
     clone = checkout(world, "runner")
     ran = gitlab_in_containers(world, clone, "images", knows, **forge)
     assert ran.code == 0, ran.said
     assert container_registry.password not in ran.said
-    pushed = container_registry.images()
-    assert {f"{container_registry.host}/{name}:{tag}" for name, (tag,) in pushed.items()} == {
-        *shared.values()
-    }
+    assert container_registry.held(shared) == {*references(world).values()}
     forget(engine, shared)
 
     # A branch of CVAT is checked in that image, without a secret, and changes nothing.
     branch = world.sync()
     before = world.bare.refs()
     there = checkout(world, "there", branch)
-    ran = gitlab_in_containers(
-        world, there, "check", knows, DATA_REGISTRY_IMAGE=shared["registry"], **forge
-    )
+    ran = gitlab_in_containers(world, there, "check", knows, DATA_REGISTRY_IMAGE=image, **forge)
     assert ran.code == 0, ran.said
     assert f"> {branch}: may be published: data/movie2/annotations.xml of movie2\n" in ran.said
     assert "building" not in ran.said
@@ -108,10 +72,10 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
     # The default branch's next job runs in the image that the first one named.
     ran = gitlab_in_containers(world, clone, "publish", knows, **forge, **world.env)
     assert ran.code == 0, ran.said
-    assert f"publish starting {shared['registry']} " in ran.said
+    assert f"publish starting {image} " in ran.said
     assert f"> {branch}: published as {world.head[:12]}\n" in ran.said
     assert "building" not in ran.said
-    assert container_registry.images() == pushed
+    assert container_registry.held(shared) == {*references(world).values()}
     world.said += [line for line in ran.said.splitlines() if line.startswith("publish >")]
     world.whole()
 

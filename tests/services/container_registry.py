@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
 
+import docker
+
 from registries import PROJECT
 from services.processes import Server, answers, running
 
@@ -55,6 +57,25 @@ class ContainerRegistry:
         names = self._get("_catalog?n=1000")["repositories"]
         return {name: sorted(self._get(f"{name}/tags/list")["tags"] or ()) for name in names}
 
+    def held(self, prefix: str) -> set[str]:
+        """The references that it has of the images of a prefix."""
+        known = {f"{self.host}/{name}": tags for name, tags in self.images().items()}
+        return {
+            f"{name}:{tag}"
+            for name, tags in known.items()
+            for tag in tags
+            if name.startswith(f"{prefix}/")
+        }
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What CI has in its environment to get in."""
+        return {
+            "CI_REGISTRY": self.host,
+            "CI_REGISTRY_USER": self.user,
+            "CI_REGISTRY_PASSWORD": self.password,
+        }
+
     def _get(self, path: str) -> Any:
         """Ask it something; no proxy shall be asked instead."""
         headers = {"Authorization": f"Basic {self._secret()}"}
@@ -69,6 +90,14 @@ class ContainerRegistry:
     def stop(self) -> None:
         """End it; what was pushed stays in its folder."""
         self.server.stop()
+
+
+def forget(engine: docker.DockerClient, prefix: str) -> None:
+    """Remove the images of a prefix from an engine, as if it were another machine's."""
+    for image in engine.images.list(name=f"{prefix}/*"):
+        for reference in image.tags:
+            if reference.startswith(f"{prefix}/"):
+                engine.images.remove(reference, force=True)
 
 
 def hashed(password: str) -> str:
