@@ -101,7 +101,7 @@ client() { # an engine that is elsewhere needs no other one here
   is_root || check
   [ -n "${DOCKER_HOST:-}" ] || [ -S "$socket" ] || return 0
   say "installing Docker's client"
-  pipelines/docker-client.sh "$programs"
+  pipelines/docker-client.sh "$programs" || fail "Docker's client cannot be installed; it says above why"
 }
 
 engine() {
