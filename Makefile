@@ -18,7 +18,7 @@ repro: images ## set up, reproduce the sample registry, show what came out
 
 test: TOOLS := --tools
 test: .venv/test .venv/services/installed images ## run every test; needs a Docker engine
-	$(PYTHON) -m pytest --numprocesses auto --dist loadscope
+	$(PYTHON) -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 quick: .venv/test .venv/services/installed ## run the tests that need no engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope -m "not engine"

@@ -13,11 +13,16 @@ from registries import PROJECT, Registry, copy_of_project
 CORPUS = Path(os.environ.get("REGISTRY_CORPUS", PROJECT.parent / "shared" / "corpus"))
 
 
+LONG = ("publishing", "forges", "demo")
+"""Folders whose modules take minutes: they begin, so that none is alone at work in the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a Docker engine, so that `make quick` can leave it out."""
+    """Mark what needs a Docker engine, so that `make quick` can leave it out; order the folders."""
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.engine)
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session")
