@@ -1,7 +1,7 @@
 """The forges' own engines, run on this machine: act for GitHub, gitlab-ci-local for GitLab.
 
-Neither knows environments, protected variables, masking or one-at-a-time: tests/README.md lists
-what is left for a real forge to show.
+Of environments gitlab-ci-local knows the variables' scope, act nothing; neither knows protected
+variables, masking or one-at-a-time: tests/README.md lists what is left for a real forge to show.
 """
 
 import json
