@@ -9,20 +9,24 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipelines import doctor, images, publish
+from pipelines import doctor, images, messages, publish
 from pipelines.attempt import Options
 from pipelines.errors import PipelineError, Transient
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and do the work; a PipelineError becomes a message and exit code."""
+    sys.excepthook = messages.show_bug
     args = _parser().parse_args(argv)
     try:
         return _run(args)
     except PipelineError as error:
-        print(f"error: {error}", file=sys.stderr)
+        messages.refuse(str(error))
         return publish.AGAIN if isinstance(error, Transient) else publish.REFUSED
 
+
+LONGEST = 7 * 86400
+"""Seconds of the longest wait that can be asked for: a week."""
 
 COMMANDS = {
     "images": "write images.yaml; pull or build the images that the engine lacks",
@@ -50,11 +54,26 @@ def _parser() -> argparse.ArgumentParser:
     text = "cvat_<task>_<name>; without it, dvc.lock as it is checked out is looked at"
     made["check"].add_argument("branch", nargs="?", metavar="BRANCH", help=text)
     text = "instead of publish.max-drop: the part of a dataset's objects that may be lost, 0 to 1"
-    made["publish"].add_argument("--max-drop", type=float, metavar="PART", help=text)
+    made["publish"].add_argument("--max-drop", type=_part, metavar="PART", help=text)
     for name in ("check", "publish", "status"):
-        text = "how long a step that uses the network may take (default: %(default)s)"
-        made[name].add_argument("--timeout", type=float, default=1800, metavar="SECONDS", help=text)
+        add = made[name].add_argument
+        text = "how long a step that waits for others may take (default: %(default)s)"
+        add("--timeout", type=_seconds, default=1800, metavar="SECONDS", help=text)
     return parser
+
+
+def _part(text: str) -> float:
+    """Read a part of a whole: a number from 0 to 1."""
+    if not 0 <= (value := float(text)) <= 1:  # nan is none of them
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 1")
+    return value
+
+
+def _seconds(text: str) -> float:
+    """Read how long to wait, which must have an end."""
+    if not 1 <= (value := float(text)) <= LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds from 1 to {LONGEST}")
+    return value
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ that ended anywhere is simply run again.
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,19 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import changes, commands, gates, guard, images, objects, remote, settings
+from pipelines import (
+    changes,
+    commands,
+    declared,
+    engine,
+    gates,
+    guard,
+    images,
+    messages,
+    objects,
+    remote,
+    settings,
+)
 from pipelines.branches import Branch
 from pipelines.dvc import SHELL, Dvc, Stage
 from pipelines.errors import PipelineError, Transient
@@ -28,6 +40,9 @@ from pipelines.settings import Settings
 
 EMPTY = "schema: '2.0'\nstages: {}\n"
 """A dvc.lock of a pipeline that never ran."""
+
+WORK = "work"
+"""The work tree in the folder of a publish: one path, by whose label containers are found."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,8 @@ class Attempt:
     stages: list[Stage] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
     """Stages that run again because the remote lacks what they made."""
+    unsent: str = ""
+    """Why `dvc push` failed; nothing if it did not."""
 
     def __post_init__(self) -> None:
         """Read both commits, once, and guard the branch: nothing of it is checked out."""
@@ -63,7 +80,7 @@ class Attempt:
         if text is None:
             raise PipelineError("params.yaml: is not on the default branch; push it")
         self.settings = settings.parse(text)
-        self.folder = self.place / "work"
+        self.folder = self.place / WORK
         self.dvc = Dvc(self.folder, self.options.seconds)
         if self.branch and not self.git.is_ancestor(self.branch.tip, self.base):
             self.change = guard.change(self.git, self.base, self.branch, self.settings)
@@ -76,6 +93,8 @@ class Attempt:
             if self.change:
                 self.merge()
                 self.validate()
+            if not self.branch:
+                warn_of_unguarded(self.stages)
             self.reproduce()
             tree = self.tree()
             same = tree == self.git("rev-parse", f"{self.base}^{{tree}}")
@@ -93,14 +112,15 @@ class Attempt:
         """Have a work tree of the default branch, and throw it away afterwards."""
         self._clean()
         self.git("worktree", "add", "--quiet", "--force", "--detach", str(self.folder), self.base)
-        own = self.git.folder / ".dvc" / "config.local"
+        own = Path.cwd() / ".dvc" / "config.local"
         if own.is_file():  # a laptop's secret may be there; a CI job has none
             shutil.copy2(own, self.folder / ".dvc")
         try:
             self.stages = self.dvc.stages()
+            declared.check(self.stages, images.read(self.folder).images.values())
             yield
         finally:
-            stop_left_overs(self.folder)
+            stop_left_overs(self.folder, self.options.seconds)
             self._clean()
 
     def _clean(self) -> None:
@@ -129,7 +149,7 @@ class Attempt:
     def validate(self) -> None:
         """Have the branch's export read in the stage's own container: no network, no secret."""
         assert self.change
-        known = images.ready(self.folder)
+        known = images.ready(self.folder, self.options.seconds)
         words = ["--parameters", "params.yaml", "--root", f"data/{self.change.dataset}"]
         words += ["--source", self.change.path, "--check"]
         command = f"{known.run} {known.images['prepare-annotations']} {shlex.join(words)}"
@@ -167,7 +187,7 @@ class Attempt:
         if self.again:
             text = objects.without(self._lock(), self.again)
             (self.folder / "dvc.lock").write_text(text, "utf-8")
-        images.ready(self.folder)
+        images.ready(self.folder, self.options.seconds)
         self.dvc.repro(self.targets)
 
     def _lock(self) -> str:
@@ -186,7 +206,11 @@ class Attempt:
         """Return what the remote is to hold of a dvc.lock; metrics are in git."""
         known = {stage.name: stage.outs for stage in self.stages if stage.cached}
         return {
-            name: [each for each in outs if each.path in known[name]]
+            name: [
+                each._replace(remote=known[name][each.path])
+                for each in outs
+                if each.path in known[name]
+            ]
             for name, outs in objects.of_lock(lock).items()
             if name in known
         }
@@ -235,23 +259,28 @@ class Attempt:
         return before, after
 
     def push_data(self) -> None:
-        """Send the data; until a commit names it, it harms nobody."""
-        self.dvc.push(self.targets)
+        """Send the data; until a commit names it, it harms nobody.
+
+        What `dvc push` could not send, `verify` sends, and if it cannot, says so.
+        """
+        self.unsent = self.dvc.push(self.targets)
 
     def verify(self) -> None:
-        """Look at the remote: all that the commit names is there; what is not is sent once more."""
-        named = self._named(self.lock())
-        before = objects.of_lock(self.git.text(self.base, "dvc.lock") or EMPTY)
-        known = {each.md5 for outs in before.values() for each in outs}
+        """Look at the remote: all that the commit names is there; what is not is sent once more.
+
+        What is named for the first time is read: a hash that is stated, or none, proves nothing.
+        """
+        before = objects.md5s(self.git.text(self.base, "dvc.lock") or EMPTY)
         lost = remote.lacking(
             self.folder,
-            [*named, *self._imported()],
-            fresh={each.md5 for each in named} - known,
+            [*self._named(self.lock()), *self._imported()],
+            known=before,
             repair=True,
             seconds=self.options.seconds,
         )
         for path, why in sorted(lost.items()):
-            raise Transient(f"{path}: the remote lacks it after `dvc push` ({why})")
+            said = f"; {self.unsent}" if self.unsent else ""
+            raise Transient(f"{path}: the remote lacks it after `dvc push` ({why}){said}")
 
     def commit(self, tree: str) -> str:
         """Make the commit: everything together, with both parents, so that CVAT sees it merged."""
@@ -280,9 +309,13 @@ class Attempt:
         return None
 
 
-def stop_left_overs(work: Path) -> None:
+def warn_of_unguarded(stages: Iterable[Stage]) -> None:
+    """Warn of splits that may share pictures, because nothing compares them."""
+    for stage, lineage in declared.unguarded(stages):
+        text = f"may share pictures with {lineage}, which it is not compared with"
+        messages.warn(f"dvc.yaml: {stage}: {text}; add --against {lineage} to its command")
+
+
+def stop_left_overs(work: Path, seconds: float) -> None:
     """End the containers of a publish that was killed: they outlive it, and would go on writing."""
-    label = f"label=data-registry={work}"
-    found = commands.output("docker", "ps", "--quiet", "--no-trunc", "--filter", label).split()
-    for container in found:
-        commands.run("docker", "rm", "--force", container)
+    engine.stop_containers(f"data-registry={work}", seconds)

@@ -1,12 +1,17 @@
 """The branches that CVAT pushes: `cvat_<task id>_<name of the task>`."""
 
 import re
+import time as clock
 from typing import NamedTuple
 
 from pipelines.git import BRANCHES, Git
 
 NAME = re.compile(r"cvat_([0-9]{1,18})_[A-Za-z0-9._()-]+", re.ASCII)
 """What is merged. CVAT lets more pass; a name is shown in logs and on web pages."""
+
+
+DAY = 86400
+"""Seconds by which the clocks of CVAT and of CI may differ."""
 
 
 class Branch(NamedTuple):
@@ -21,7 +26,8 @@ class Branch(NamedTuple):
 def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     """Return the branches that are not in base, oldest first, and those passed over, with why.
 
-    Of two branches of one task, CVAT goes on with the newer one only.
+    Of two branches of one task, CVAT goes on with the newer one only. One that is dated in the
+    future is newer than none: its date is wrong.
     """
     listed = git(
         "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", BRANCHES
@@ -29,7 +35,8 @@ def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     found: dict[int, Branch] = {}
     passed: list[tuple[str, str]] = []
     lines = [line.split(" ", 2) for line in listed.split("\n") if line]  # names may hold U+2028
-    for tip, time, ref in sorted(lines, key=lambda line: (int(line[1] or 0), line[2])):
+    dated = [(tip, _trusted(int(time or 0)), ref) for tip, time, ref in lines]
+    for tip, time, ref in sorted(dated, key=lambda each: (each[1], each[2])):
         name = ref.removeprefix(BRANCHES)
         matched = NAME.fullmatch(name)
         if git.is_ancestor(tip, base):
@@ -39,9 +46,14 @@ def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
             passed.append((shown, "its name has characters other than A-Z a-z 0-9 . _ ( ) -; "
                                  "rename the task in CVAT"))  # fmt: skip
             continue
-        branch = Branch(name, int(matched[1]), tip, int(time or 0))
+        branch = Branch(name, int(matched[1]), tip, time)
         if branch.task in found:
             older = found.pop(branch.task).name
             passed.append((older, f"{name} is newer and of the same task; delete the older one"))
         found[branch.task] = branch
     return sorted(found.values(), key=lambda branch: (branch.time, branch.name)), passed
+
+
+def _trusted(time: int) -> int:
+    """Return a commit's date, in seconds, or the oldest one if it is later than tomorrow."""
+    return time if time < clock.time() + DAY else 0

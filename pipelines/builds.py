@@ -6,7 +6,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from pipelines import commands, root
+from pipelines import commands, messages, root
 from pipelines.dockerfiles import FOLDER, declared_root, files
 
 BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -30,7 +30,7 @@ def build(name: str, reference: str, parent: str | None) -> None:
 
     parent: the reference of the image that it is built on, None for the root image.
     """
-    print(f"{name}: building ...", flush=True)
+    messages.say(f"{name}: building ...")
     began = time.monotonic()
     arguments = {"REFERENCE": reference, "ROOT_IMAGE": root.image(declared_root())}
     if parent:
@@ -43,7 +43,7 @@ def build(name: str, reference: str, parent: str | None) -> None:
         stdin=context(name),
         env={**os.environ, "DOCKER_BUILDKIT": "0"},  # the builder that every engine has
     )
-    print(f"{name}: built in {time.monotonic() - began:.0f} s", flush=True)
+    messages.say(f"{name}: built in {time.monotonic() - began:.0f} s")
 
 
 def context(name: str) -> bytes:

@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from pipelines.errors import PipelineError, Transient
 
-SECRETS = re.compile(r"AZURE_|AWS_|SECRET|TOKEN|PASSWORD|_KEY$|^GIT_CONFIG_VALUE")
-"""Names of variables whose values are never shown."""
+LONGEST = 3600
+"""Seconds that any command may take if its caller knows no better: every wait has an end."""
 
 
 def output(
@@ -21,7 +20,7 @@ def output(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    timeout: float | None = None,
+    timeout: float = LONGEST,
 ) -> str:
     """Run a command and return what it printed, trailing blanks removed."""
     done = run(*command, stdin=stdin, env=env, folder=folder, timeout=timeout)
@@ -41,7 +40,7 @@ def module(
     *words: str,
     stdin: bytes | None = None,
     folder: Path | None = None,
-    timeout: float | None = None,
+    timeout: float = LONGEST,
 ) -> subprocess.CompletedProcess[str]:
     """Run a module of ours as a process of its own, whatever code the folder it works in has."""
     paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -56,9 +55,9 @@ def refusals(said: str) -> list[str]:
     return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
 
 
-def works(*command: str, folder: Path | None = None) -> bool:
+def works(*command: str, folder: Path | None = None, timeout: float = LONGEST) -> bool:
     """Run a command and tell whether it succeeded."""
-    return run(*command, folder=folder).returncode == 0
+    return run(*command, folder=folder, timeout=timeout).returncode == 0
 
 
 def run(
@@ -66,9 +65,11 @@ def run(
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    timeout: float | None = None,
+    timeout: float = LONGEST,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command that may fail; its output is text, whatever bytes it holds, without secrets.
+    """Run a command that may fail; its output is text, whatever bytes it holds.
+
+    It may hold secrets: what of it is shown to people goes through `messages`.
 
     timeout: seconds after which it is ended with all that it started, and Transient is raised.
     """
@@ -80,8 +81,8 @@ def run(
             stderr=subprocess.PIPE,
             env=env,
             cwd=folder,
-            start_new_session=timeout is not None,
-            preexec_fn=None if timeout is None else _end_with_parent,  # noqa: PLW1509  # no threads
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  # no threads
         )
     except FileNotFoundError:
         raise PipelineError(
@@ -91,13 +92,13 @@ def run(
         try:
             streams = process.communicate(stdin, timeout)
         except BaseException as error:
-            _end(process, group=timeout is not None)
+            os.killpg(process.pid, signal.SIGKILL)  # with all that it started
             if isinstance(error, subprocess.TimeoutExpired):
                 shown = command[2:4] if command[0] == sys.executable else command[:3]
                 text = f"{shlex.join(shown)} ...: no end after {timeout:.0f} s; run again"
                 raise Transient(text) from None
             raise
-    texts = [redacted(stream.decode("utf-8", "replace")) for stream in streams]
+    texts = [stream.decode("utf-8", "replace") for stream in streams]
     return subprocess.CompletedProcess(command, process.returncode, *texts)
 
 
@@ -108,24 +109,3 @@ def _end_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
-def _end(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """Kill a command, and what it started if it is the first of its group."""
-    if group:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-
-
-def redacted(text: str) -> str:
-    """Return text without the secrets of the environment, whole or in part.
-
-    A connection string is `name=value;name=value`; each of its longer values is a secret, too.
-    """
-    for name, value in os.environ.items():
-        if SECRETS.search(name) and len(value) > 7:
-            for part in (value, *re.findall(r"(?:Key|Signature|sig)=([^;&]{8,})", value)):
-                text = text.replace(part, "***")
-    text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)  # of an address: user and token
-    return re.sub(r"(sig=|AccountKey=)[^;&\s]+", r"\1***", text)

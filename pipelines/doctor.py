@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines import commands, images, remote
+from tqdm import tqdm
+
+from pipelines import commands, engine, images, messages, remote
 from pipelines.errors import PipelineError
 from pipelines.git import Git
 
@@ -15,10 +17,14 @@ SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # its name
 
 
 class Finding(NamedTuple):
-    """What was looked at, and what is wrong with it: nothing if that is empty."""
+    """What was looked at, and what is wrong with it: nothing if that is empty.
+
+    note: what to know of it though it is not wrong.
+    """
 
     what: str
     wrong: str = ""
+    note: str = ""
 
 
 def doctor() -> int:
@@ -26,17 +32,19 @@ def doctor() -> int:
     findings = [each for look in LOOKS for each in _looked(look)]
     for each in findings:
         if each.wrong:
-            print(f"error: {each.what}: {each.wrong}", file=sys.stderr, flush=True)
+            messages.refuse(f"{each.what}: {each.wrong}")
         else:
-            print(f"ok: {each.what}", flush=True)
+            messages.say(f"ok: {each.what}{each.note and f'; {each.note}'}")
     return int(any(each.wrong for each in findings))
 
 
 def _looked(look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    found: list[Finding] = []
     try:
-        return list(look())
-    except PipelineError as error:
-        return [Finding(look.__name__.strip("_").replace("_", " "), str(error))]
+        found.extend(look())
+    except (PipelineError, OSError) as error:
+        found.append(Finding(look.__name__.strip("_").replace("_", " "), str(error)))
+    return found
 
 
 def _clone() -> Iterator[Finding]:
@@ -56,7 +64,8 @@ def _protection() -> Iterator[Finding]:
     default = Git(Path.cwd()).default()
     has = bool(os.environ.get(SECRET))
     if here == default:
-        yield Finding(f"{SECRET} is set", "" if has else _MISSING)
+        if _scheme() == "azure":
+            yield Finding(f"{SECRET} is set", "" if has else _MISSING)
     else:
         remedy = "limit it: GitLab: protect the variable; GitHub: an environment for one branch"
         yield Finding(f"{SECRET} is hidden from {here}", f"it is not; {remedy}" if has else "")
@@ -82,13 +91,15 @@ def _container_registry() -> Iterator[Finding]:
 
 def _engine() -> Iterator[Finding]:
     """Look whether containers see the files of this folder, and whether their images are here."""
-    said = commands.output("docker", "version", "--format", "{{.Server.Version}}")
+    said = engine.answer("version", "--format", "{{.Server.Version}}")
     yield Finding(f"the Docker engine answers, version {said}")
     known = images.read()
     lost = known.lacking()
     remedy = "run `python -m pipelines images`"
     yield Finding("the images are in the engine", f"it lacks {lost[0]}; {remedy}" if lost else "")
-    if not lost:
+    if not (Path.cwd() / "data").is_dir():
+        yield Finding("data/ is here", "it is not; add a dataset: make the folder data/<name>")
+    elif not lost:
         yield Finding("containers see the files of this folder", _mounted(known.images["base"]))
 
 
@@ -98,8 +109,8 @@ def _mounted(image: str) -> str:
     probe = data / f".partial-doctor-{uuid.uuid4().hex}"
     probe.touch()
     try:
-        done = commands.run(
-            *("docker", "run", "--rm", "--pull=never", "--network=none", "--entrypoint=ls"),
+        done = engine.ask(
+            *("run", "--rm", "--pull=never", "--network=none", "--entrypoint=ls"),
             *("--mount", f"type=bind,source={data},target={data}", image, "-a", str(data)),
         )
     finally:
@@ -117,21 +128,62 @@ def _mounted(image: str) -> str:
 
 def _remote() -> Iterator[Finding]:
     """Look at the remote: it is set, checked by readers, and can be written to, not emptied."""
-    config = commands.run(sys.executable, "-m", "dvc", "config", "core.remote")
-    name = config.stdout.strip()
+    name = _setting("core.remote")
     if not name:
         text = "there is none; run `dvc remote add --default storage azure://container/path`"
         yield Finding("a default remote is set", text)
         return
     yield Finding(f"the default remote is {name}")
-    verify = commands.run(sys.executable, "-m", "dvc", "config", f"remote.{name}.verify")
-    wrong = "" if verify.stdout.strip() == "true" else f"dvc config remote.{name}.verify true"
+    verified = _setting(f"remote.{name}.verify") == "true"
+    wrong = "" if verified else f"dvc config remote.{name}.verify true"
     yield Finding("what is read from it is checked", wrong and f"it is not; run `{wrong}`")
     found = remote.probed(Path.cwd())
     yield Finding("it can be read", found["read"])
     yield Finding("it can be written to", found["write"])
-    remedy = "give CI a SAS with the rights rlcw, so that no mistake can remove data"
-    yield Finding("nothing in it can be deleted", remedy if found["deletable"] else "")
+    if not found["deletable"]:
+        yield Finding("nothing in it can be deleted")
+    elif remedy := KEEPS.get(_scheme()):
+        yield Finding("nothing in it can be deleted", f"{remedy}, so that no mistake removes data")
+    else:
+        note = "whoever can write to it can delete, too: keep a copy of it"
+        yield Finding("it is a remote without rights of its own", note=note)
 
 
-LOOKS = (_clone, _protection, _container_registry, _engine, _remote)
+KEEPS = {
+    "azure": "give CI a SAS with the rights rlcw",
+    "s3": "give CI credentials without the right s3:DeleteObject",
+    "gs": "give CI the role Storage Object Creator and Viewer",
+}
+"""Kind of remote -> how its objects are kept from being deleted."""
+
+
+def _scheme() -> str:
+    """Return the kind of the default remote: azure, s3, ssh ...; empty for a folder."""
+    scheme, separated, _ = _setting(f"remote.{_setting('core.remote')}.url").partition("://")
+    return scheme if separated else ""
+
+
+def _setting(name: str) -> str:
+    """Return a setting of DVC, empty if it has none."""
+    return commands.run(sys.executable, "-m", "dvc", "config", name).stdout.strip()
+
+
+def _cache() -> Iterator[Finding]:
+    """Look whether the objects of the cache hash to their names.
+
+    A file that is linked to the cache and written to, by root or after a `chmod`, changes what
+    old versions have.
+    """
+    known = commands.run(sys.executable, "-m", "dvc", "cache", "dir").stdout.strip()
+    objects = sorted(Path(known, "files", "md5").glob("[0-9a-f][0-9a-f]/*")) if known else []
+    wrong = [
+        path
+        for path in tqdm(objects, "the cache", unit=" objects", leave=False, disable=None)
+        if remote.hash_file(path) != f"{path.parent.name}{path.name}".removesuffix(".dir")
+    ]
+    remedy = "delete it there, then `dvc pull`; write no file that DVC keeps, but replace it"
+    text = f"{len(wrong)} do not; the first is {wrong[0]}: {remedy}" if wrong else ""
+    yield Finding(f"the {len(objects)} objects of the cache hash to their names", text)
+
+
+LOOKS = (_clone, _protection, _container_registry, _engine, _remote, _cache)

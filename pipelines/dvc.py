@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines import commands
+from pipelines import commands, remote
 from pipelines.errors import PipelineError, Transient
 
 SHELL = Path(__file__).with_name("stage-shell")
@@ -22,14 +22,16 @@ ABSENT = ("deleted", "not in cache")
 class Stage(NamedTuple):
     """A stage of dvc.yaml.
 
-    cached: whether the remote is to hold its outputs; the others are made where they are needed.
-    outs, metrics: their paths.
+    cached: whether a remote is to hold its outputs; the others are made where they are needed.
+    outs: path -> the remote that holds it, empty for the default one. metrics, deps: paths.
     """
 
     name: str
     cached: bool
-    outs: tuple[str, ...]
+    outs: dict[str, str]
     metrics: tuple[str, ...]
+    command: str
+    deps: tuple[str, ...]
 
 
 class Dvc:
@@ -43,11 +45,13 @@ class Dvc:
         return [
             Stage(
                 name,
-                all(cached for _, cached, metric in outs if not metric),
-                tuple(path for path, _, metric in outs if not metric),
-                tuple(path for path, cached, metric in outs if metric and not cached),
+                all(cached for _, cached, metric, _ in outs if not metric),
+                {path: remote for path, _, metric, remote in outs if not metric},
+                tuple(path for path, cached, metric, _ in outs if metric and not cached),
+                command,
+                tuple(deps),
             )
-            for name, outs in self._index("stages")
+            for name, command, deps, outs in self._index("stages")
         ]
 
     def pending(self, targets: Sequence[str]) -> list[str]:
@@ -65,17 +69,25 @@ class Dvc:
         """Run the stages that are to run; fetch what they need, and nothing else."""
         self._run("repro", "--pull", "--allow-missing", "--no-run-cache", *targets)
 
-    def push(self, targets: Sequence[str]) -> None:
-        """Send what the stages made; Transient after some tries."""
-        for left in reversed(range(TRIES)):
+    def push(self, targets: Sequence[str]) -> str:
+        """Send what the stages made; return why that failed after some tries, or nothing.
+
+        A PipelineError says that the remote refuses, Transient that it does not answer.
+        """
+        why = ""
+        for _ in range(TRIES):
             try:
                 self._run("push", *targets)
+            except Transient as error:
+                why = str(error).removesuffix("; run again")  # it is to be tried again later
+                raise Transient(f"the remote does not take the data: {why}") from None
             except PipelineError as error:
-                if not left or isinstance(error, Transient):
-                    why = str(error).removesuffix("; run again")  # it is to be tried again later
-                    raise Transient(f"the remote does not take the data: {why}") from None
+                why = str(error)
+                if remote.REFUSALS.search(why):
+                    raise PipelineError(remote.refused("written to", why)) from None
             else:
-                return
+                return ""
+        return f"the remote does not take the data: {why}"
 
     def _index(self, *words: str) -> Any:
         """Ask DVC what it knows of the pipeline."""

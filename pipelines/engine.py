@@ -4,17 +4,20 @@ import base64
 import json
 import os
 import re
-import sys
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipelines import commands
+from pipelines import commands, messages
 from pipelines.errors import PipelineError, Transient
 
-SECONDS = 600
-"""After which a pull is given up; from a container registry out of reach it fails by itself."""
+PULL_SECONDS = 600
+"""After which a pull or push is given up; from a host out of reach it fails by itself."""
+
+ANSWER_SECONDS = 60
+"""After which an engine does not answer: what is asked here takes it less than one."""
 
 CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 """Variables with a container registry's host and credentials; GitLab sets them in every job."""
@@ -22,33 +25,67 @@ CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 REFUSALS = re.compile(r"unauthorized|denied|no basic auth", re.I)
 """What docker says where it is not let in; an image that is not there is "not found"."""
 
+ABSENT = re.compile(r"no such image|not found", re.I)
+"""What an engine says of an image that it has not."""
+
 Environment = Mapping[str, str]
 
 
-def has(reference: str) -> bool:
+def ask(*words: str, seconds: float = ANSWER_SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run docker with a question to the engine; Transient says that the engine does not answer.
+
+    seconds: how long to wait, at most ANSWER_SECONDS.
+    """
+    seconds = min(seconds, ANSWER_SECONDS)
+    try:
+        return commands.run("docker", *words, timeout=seconds)
+    except Transient:
+        text = f"does not answer within {seconds:.0f} s; look at `docker version`, or restart it"
+        raise Transient(f"the Docker engine {text}") from None
+
+
+def answer(*words: str, seconds: float = ANSWER_SECONDS) -> str:
+    """Return what the engine answers to a question; a PipelineError says why it does not."""
+    done = ask(*words, seconds=seconds)
+    if done.returncode:
+        raise PipelineError(f"the Docker engine: {_last(done.stderr)}")
+    return done.stdout.strip()
+
+
+def has(reference: str, seconds: float = ANSWER_SECONDS) -> bool:
     """Tell whether the engine has an image."""
-    return commands.works("docker", "image", "inspect", reference)
+    done = ask("image", "inspect", "--format", "{{.Id}}", reference, seconds=seconds)
+    if done.returncode and not ABSENT.search(done.stderr):
+        raise PipelineError(f"the Docker engine: {_last(done.stderr)}")
+    return done.returncode == 0
 
 
 def size(reference: str) -> int:
     """Return how many bytes an image takes, its parents' included."""
-    return int(commands.output("docker", "image", "inspect", "--format", "{{.Size}}", reference))
+    return int(answer("image", "inspect", "--format", "{{.Size}}", reference))
+
+
+def stop_containers(label: str, seconds: float = ANSWER_SECONDS) -> None:
+    """End the containers with a label, whatever they do."""
+    listed = answer("ps", "--quiet", "--no-trunc", "--filter", f"label={label}", seconds=seconds)
+    for container in listed.split():
+        ask("rm", "--force", container, seconds=seconds)
 
 
 def pulled(reference: str, env: Environment | None = None) -> bool:
     """Pull an image, if there is a container registry that has it; warn if it lets us not in."""
     try:
-        done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=SECONDS)
+        done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     except Transient:
         return False
     if REFUSALS.search(done.stderr):
-        print(f"warning: {reference}: cannot be pulled: {_last(done.stderr)}", file=sys.stderr)
+        messages.warn(f"{reference}: cannot be pulled: {_last(done.stderr)}")
     return done.returncode == 0
 
 
 def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
-    done = commands.run("docker", "push", "--quiet", reference, env=env)
+    done = commands.run("docker", "push", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     if done.returncode:
         remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
         raise PipelineError(f"{reference}: cannot be pushed: {_last(done.stderr)}; {remedy}")

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.sax import saxutils
 
+from pipelines import messages
+
 REPORT, SUITE = Path("registry-report.md"), Path("registry-report.xml")
 """What a GitLab job keeps: for people, and as tests, of which its pages show those that failed."""
 
@@ -27,6 +29,7 @@ class Outcome(NamedTuple):
 
 def tell(outcomes: Sequence[Outcome]) -> None:
     """Tell the forge, if there is one: refusals stand out, and there is a summary of all."""
+    outcomes = [each._replace(said=messages.redact(each.said)) for each in outcomes]
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for each in (each for each in outcomes if each.code):
             print(f"::error title={_escaped(each.what, ':,')}::{_escaped(each.said)}", flush=True)

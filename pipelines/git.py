@@ -32,10 +32,10 @@ class Entry(NamedTuple):
 
 
 class Git:
-    """A clone, or a work tree of it."""
+    """A clone, a bare repository, or a work tree of one; seconds: how long a server may take."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, seconds: float = SECONDS) -> None:
+        self.folder, self.seconds = folder, seconds
 
     def __call__(
         self, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
@@ -59,12 +59,14 @@ class Git:
     def server(self, *words: str) -> str:
         """Run git where it talks to the server; Transient says that it did not answer."""
         done = commands.run(
-            "git", *SAFE, *words, env=self._env(), folder=self.folder, timeout=SECONDS
+            "git", *SAFE, *words, env=self._env(), folder=self.folder, timeout=self.seconds
         )
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             theirs = [line for line in lines if line.startswith("remote: ")]  # a hook's own words
-            last = [*theirs[-3:], *[line for line in lines if not line.startswith("remote:")][-3:]]
+            ours = [line for line in lines if not line.startswith("remote:")]
+            fatal = [line for line in ours if line.startswith(("fatal:", "error:"))]
+            last = [*theirs[-3:], *(fatal or ours)[-3:]]
             raise Transient(f"git {words[0]}: the server of `origin` says: {' | '.join(last)}")
         return done.stdout.rstrip()
 
@@ -82,14 +84,24 @@ class Git:
     def fetch(self) -> None:
         """Bring the default branch and CVAT's branches, whole."""
         name = self.default()
-        shallow = self("rev-parse", "--is-shallow-repository") == "true"
         self.server(
             *("fetch", "--quiet", "--no-tags", "--prune", "--no-recurse-submodules"),
-            *(["--unshallow"] if shallow else []),
             "origin",
             f"+refs/heads/{name}:{DEFAULT}",
             f"+refs/heads/cvat_*:{BRANCHES}cvat_*",
         )
+
+    def set(self, key: str, value: str) -> None:
+        """Add a value to a setting of the repository's own configuration.
+
+        It goes through a file: a command line, which all can see, must not have a token.
+        """
+        path = self.folder / "config"
+        section, _, name = key.rpartition(".")
+        first, _, second = section.partition(".")
+        title = f'[{first} "{_quoted(second)}"]' if second else f"[{first}]"
+        with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(f'{title}\n\t{name} = "{_quoted(value)}"\n')
 
     def has_branch(self, name: str) -> bool:
         """Tell whether CVAT has pushed a branch of this name."""
@@ -144,3 +156,8 @@ class Git:
 
     def _known(self, setting: str) -> str:
         return commands.run("git", "config", setting, folder=self.folder).stdout.strip()
+
+
+def _quoted(text: str) -> str:
+    """Return text as git reads it between quotes in a configuration file."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -7,13 +7,12 @@ the stages whose image changed, and an image that is there need not be built.
 A registry that uses the images of another one has no images/: its images.yaml says which.
 """
 
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
-from pipelines import builds, dockerfiles, engine, forge
+from pipelines import builds, dockerfiles, engine, forge, messages
 from pipelines.errors import PipelineError
 
 REFERENCES = Path("images.yaml")
@@ -31,10 +30,10 @@ class Known(NamedTuple):
     run: str
     images: dict[str, str]
 
-    def lacking(self) -> list[str]:
+    def lacking(self, seconds: float = engine.ANSWER_SECONDS) -> list[str]:
         """Return the references that stages need and the engine has not."""
         needed = {name: each for name, each in self.images.items() if name != TOOLS}
-        return [each for each in needed.values() if not engine.has(each)]
+        return [each for each in needed.values() if not engine.has(each, seconds)]
 
 
 def read(folder: Path = Path()) -> Known:
@@ -50,10 +49,10 @@ def read(folder: Path = Path()) -> Known:
         raise PipelineError(f"{REFERENCES}: {text}") from None
 
 
-def ready(folder: Path) -> Known:
+def ready(folder: Path, seconds: float = engine.ANSWER_SECONDS) -> Known:
     """Return what a folder's images.yaml says, if the engine has what stages need."""
     known = read(folder)
-    for reference in known.lacking():
+    for reference in known.lacking(seconds):
         raise PipelineError(f"{reference}: is not in the engine; run `python -m pipelines images`")
     return known
 
@@ -66,14 +65,16 @@ def ensure(*, tools: bool = False, push: bool = False) -> None:
     """
     prefix = read().prefix
     if push and prefix.startswith(LOCAL):
-        print(f"{REFERENCES}: the prefix {prefix} names no container registry; nothing is pushed")
+        messages.say(
+            f"{REFERENCES}: the prefix {prefix} names no container registry; nothing is pushed"
+        )
     wanted = {
         name: reference for name, reference in _wanted().items() if tools or push or name != TOOLS
     }
     with engine.logged_in() as env:
         for name, reference in wanted.items():
             _provide(name, reference, env, push=push and not prefix.startswith(LOCAL))
-            print(f"{reference}  {engine.size(reference) / 1e6:.0f} MB", flush=True)
+            messages.say(f"{reference}  {engine.size(reference) / 1e6:.0f} MB")
     if TOOLS in wanted:
         forge.name_image(wanted[TOOLS])
 
@@ -83,10 +84,10 @@ def _wanted() -> dict[str, str]:
     if not dockerfiles.FOLDER.is_dir():
         return read().images
     for path in dockerfiles.untracked():
-        print(f"warning: {path}: is not under git, so in no image; git add it", file=sys.stderr)
+        messages.warn(f"{path}: is not under git, so in no image; git add it")
     wanted = references()
     if write(wanted):
-        print(f"{REFERENCES}: written; commit it")
+        messages.say(f"{REFERENCES}: written; commit it")
     return wanted
 
 

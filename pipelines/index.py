@@ -13,9 +13,20 @@ from typing import Any
 
 
 def stages(repo: Any) -> list[Any]:
-    """Return of each stage its name, and of each output: path, if it is cached, if a metric."""
+    """Return of each stage its name, command and dependencies, and its outputs.
+
+    Of an output: path, whether the remote is to hold it, if a metric, which remote ("": default).
+    """
     return [
-        [each.addressing, [[o.def_path, bool(o.use_cache), bool(o.metric)] for o in each.outs]]
+        [
+            each.addressing,
+            "\n".join([each.cmd] if isinstance(each.cmd, str) else each.cmd),
+            [dep.def_path for dep in each.deps],
+            [
+                [o.def_path, bool(o.use_cache and o.can_push), bool(o.metric), o.remote or ""]
+                for o in each.outs
+            ],
+        ]
         for each in repo.index.stages
         if each.cmd
     ]

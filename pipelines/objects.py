@@ -11,13 +11,15 @@ from pipelines.errors import PipelineError
 class Named(NamedTuple):
     """A file or folder (its md5 ends with .dir) that dvc.lock or a .dvc file names.
 
-    size: bytes in all, None if not said. files: how many, None for a file.
+    size: bytes in all, None if not said. files: how many, None for a file. remote: the name of
+    the remote that is to hold it, empty for the default one.
     """
 
     path: str
     md5: str
     size: int | None
     files: int | None
+    remote: str = ""
 
 
 def of_lock(text: str) -> dict[str, list[Named]]:
@@ -26,11 +28,30 @@ def of_lock(text: str) -> dict[str, list[Named]]:
     return {name: list(_named(entry, "")) for name, entry in _mapping(stages, "stages").items()}
 
 
+def md5s(text: str) -> set[str]:
+    """Return all that a dvc.lock names: what stages made, and what they read."""
+    stages = _mapping(_load(text, "dvc.lock"), "dvc.lock").get("stages") or {}
+    return {
+        str(_mapping(each, name)["md5"])
+        for name, entry in _mapping(stages, "stages").items()
+        for kind in ("deps", "outs")
+        for each in _mapping(entry, name).get(kind) or []
+        if "md5" in _mapping(each, name)
+    }
+
+
 def of_dvc_file(text: str, path: str) -> list[Named]:
-    """Return what a .dvc file names that this registry's remote is to hold; path: its own."""
+    """Return what a .dvc file names that this registry's remotes are to hold; path: its own.
+
+    What `dvc import` brought is another registry's, which holds it; what `dvc import-url` brought
+    is ours to keep.
+    """
     entry = _mapping(_load(text, path), path)
-    if entry.get("deps"):  # an import: another place holds it
+    if any("repo" in _mapping(each, path) for each in entry.get("deps") or []):
         return []
+    if any(_mapping(each, path).get("push") is False for each in entry.get("outs") or []):
+        text = "has `push: false`, so that no other clone can have it; remove that, `dvc push`"
+        raise PipelineError(f"{path}: {text}")
     folder = f"{path.rpartition('/')[0]}/" if "/" in path else ""
     return list(_named(entry, folder))
 
@@ -45,9 +66,9 @@ def without(text: str, stages: Iterable[str]) -> str:
 def _named(entry: Any, folder: str) -> Iterator[Named]:
     for each in _mapping(entry, "a stage").get("outs") or []:
         out = _mapping(each, "an output")
-        if out.get("md5") and not out.get("remote") and out.get("cache", True):
-            size, files = out.get("size"), out.get("nfiles")
-            yield Named(f"{folder}{out.get('path', '')}", str(out["md5"]), size, files)
+        if out.get("md5") and out.get("cache", True):
+            path, remote = f"{folder}{out.get('path', '')}", str(out.get("remote") or "")
+            yield Named(path, str(out["md5"]), out.get("size"), out.get("nfiles"), remote)
 
 
 def _load(text: str, where: str) -> Any:

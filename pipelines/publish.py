@@ -1,17 +1,14 @@
 """`publish`, `check` and `status`: for all branches that wait, one after the other."""
 
-import fcntl
 import random
-import re
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipelines import branches, forge, objects, remote
-from pipelines.attempt import Attempt, Options, stop_left_overs
+from pipelines import branches, forge, messages, objects, place, remote
+from pipelines.attempt import WORK, Attempt, Options, stop_left_overs
 from pipelines.branches import Branch
 from pipelines.dvc import Dvc
 from pipelines.errors import PipelineError, Transient
@@ -20,9 +17,6 @@ from pipelines.git import DEFAULT, Git
 
 TRIES = 5
 """How often a publish is begun anew when somebody else moved the default branch."""
-
-PLACE = "data-registry"
-"""The folder in .git where a publish works: always the same, so that left-overs are found."""
 
 DONE, REFUSED, AGAIN = 0, 1, 3
 """Exit codes."""
@@ -33,12 +27,12 @@ def publish(options: Options) -> int:
 
     Return 0 if all is published, 1 if something was refused, 3 if something is to be tried again.
     """
-    with _alone() as (git, place):
+    with _alone(options) as (git, folder):
         waiting, passed = branches.waiting(git, git.commit(DEFAULT))
         done = [_reported(name, partial(_refuse, why)) for name, why in passed]
         for branch in [*waiting, None]:
             what = branch.name if branch else "default branch"
-            done.append(_reported(what, partial(_tried, git, place, branch, options)))
+            done.append(_reported(what, partial(_tried, git, folder, branch, options)))
     forge.tell(done)
     codes = {each.code for each in done}
     return AGAIN if AGAIN in codes else max(codes)
@@ -46,10 +40,10 @@ def publish(options: Options) -> int:
 
 def check(name: str, options: Options) -> int:
     """Tell whether a branch would be taken, as far as that is known without any secret."""
-    return _told(name, partial(_checked, name, options))
+    return _told(name, partial(_checked, name, options), options)
 
 
-def _checked(name: str, options: Options, git: Git, place: Path) -> str:
+def _checked(name: str, options: Options, git: Git, folder: Path) -> str:
     waiting, passed = branches.waiting(git, git.commit(DEFAULT))
     if name in dict(passed):
         raise PipelineError(dict(passed)[name])
@@ -58,7 +52,7 @@ def _checked(name: str, options: Options, git: Git, place: Path) -> str:
         if git.has_branch(name):
             return "is published already"
         raise PipelineError("origin has no such branch of CVAT")
-    attempt = Attempt(git, place, found[0], options)
+    attempt = Attempt(git, folder, found[0], options)
     if attempt.change is None:
         return "changes nothing"
     with attempt.work():
@@ -69,21 +63,27 @@ def _checked(name: str, options: Options, git: Git, place: Path) -> str:
 
 def check_lock(options: Options) -> int:
     """Tell whether a dvc.lock that is changed by hand, in a merge request, may be merged."""
-    return _told("dvc.lock", partial(_checked_lock, options))
+    return _told("dvc.lock", partial(_checked_lock, options), options)
 
 
 def _checked_lock(options: Options, git: Git, _: Path) -> str:
-    common = git.common(DEFAULT, "HEAD")
+    head = Git(Path.cwd()).commit("HEAD")
+    common = git.common(DEFAULT, head)
     if common is None:
         raise PipelineError("what is checked out has no history in common with the default branch")
-    now = git.text("HEAD", "dvc.lock")
+    now = git.text(head, "dvc.lock")
     if now == git.text(common, "dvc.lock"):
         return "is not changed"
     if now is None:
         raise PipelineError("is deleted; restore it from the default branch")
     cached = [stage for stage in Dvc(Path.cwd(), options.seconds).stages() if stage.cached]
-    outs = {path for stage in cached for path in stage.outs}
-    named = [each for all_ in objects.of_lock(now).values() for each in all_ if each.path in outs]
+    outs = {path: name for stage in cached for path, name in stage.outs.items()}
+    named = [
+        each._replace(remote=outs[each.path])
+        for all_ in objects.of_lock(now).values()
+        for each in all_
+        if each.path in outs
+    ]
     try:
         lost = remote.lacking(Path.cwd(), named, seconds=options.seconds)
     except PipelineError as error:
@@ -94,25 +94,25 @@ def _checked_lock(options: Options, git: Git, _: Path) -> str:
     return "names only what the remote holds"
 
 
-def _told(what: str, look: Callable[[Git, Path], str]) -> int:
+def _told(what: str, look: Callable[[Git, Path], str], options: Options) -> int:
     """Look at one thing, and tell the forge how that ended."""
-    with _alone() as (git, place):
-        done = _reported(what, partial(look, git, place))
+    with _alone(options) as (git, folder):
+        done = _reported(what, partial(look, git, folder))
     forge.tell([done])
     return done.code
 
 
 def status(options: Options) -> int:
     """Say what waits, what would run, and what the remote lacks; no data is fetched."""
-    with _alone() as (git, place):
+    with _alone(options) as (git, folder):
         waiting, passed = branches.waiting(git, git.commit(DEFAULT))
         for name, why in [*passed, *((each.name, "waits") for each in waiting)]:
-            print(f"{name}: {why}")
-        return _reported("default branch", partial(_standing, git, place, options)).code
+            messages.say(f"{name}: {why}")
+        return _reported("default branch", partial(_standing, git, folder, options)).code
 
 
-def _standing(git: Git, place: Path, options: Options) -> str:
-    attempt = Attempt(git, place, None, options)
+def _standing(git: Git, folder: Path, options: Options) -> str:
+    attempt = Attempt(git, folder, None, options)
     with attempt.work():
         said = [f"{stage}: would run: {why}" for stage, why in attempt.dvc.why(attempt.targets)]
         said += [f"{path}: the remote lacks it ({why})" for path, why in attempt.lost().items()]
@@ -127,42 +127,33 @@ def _reported(what: str, work: Callable[[], str]) -> Outcome:
     """Do work, say how it ended, and return that."""
     try:
         done = Outcome(what, DONE, work())
-        print(f"{what}: {done.said}", flush=True)
+        messages.say(f"{what}: {done.said}")
     except PipelineError as error:
         again = isinstance(error, Transient)
         said = str(error).removeprefix(f"{what}: ") + ("; try again later" if again else "")
         done = Outcome(what, AGAIN if again else REFUSED, said)
-        print(f"error: {what}: {said}", file=sys.stderr, flush=True)
+        messages.refuse(f"{what}: {said}")
     return done
 
 
 @contextmanager
-def _alone() -> Iterator[tuple[Git, Path]]:
-    """Yield the clone, fetched, and a folder to work in that this process alone holds.
+def _alone(options: Options) -> Iterator[tuple[Git, Path]]:
+    """Yield a repository that has what the server has, and a folder to work in.
 
-    What a publish that was killed has left is ended first.
+    What a publish that was killed has left is ended and removed first.
     """
-    git = Git(Path.cwd())
-    try:
-        place = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir")) / PLACE
-    except PipelineError as error:  # not one, or another user's
-        (why,) = re.findall(r"^fatal: (.*)$", str(error), re.M)[:1] or [str(error)]
-        raise PipelineError(f"{Path.cwd()}: is no clone of a registry: {why}") from None
-    place.mkdir(exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Transient("another publish is at work in this clone; wait for it") from None
-        stop_left_overs(place / "work")
+    clone = Git(Path.cwd(), options.seconds)
+    with place.held(clone) as folder:
+        stop_left_overs(folder / WORK, options.seconds)
+        git = place.repository(clone, folder)
         git.fetch()
-        yield git, place
+        yield git, folder
 
 
-def _tried(git: Git, place: Path, branch: Branch | None, options: Options) -> str:
+def _tried(git: Git, folder: Path, branch: Branch | None, options: Options) -> str:
     """Publish one branch, or what else changed; begin anew while others move the default branch."""
     for _ in range(TRIES):
-        said = Attempt(git, place, branch, options).run()
+        said = Attempt(git, folder, branch, options).run()
         if said is not None:
             return said
         time.sleep(random.uniform(0, 2))  # noqa: S311  # so that two do not meet again

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipelines import commands, engine
+from pipelines import commands, engine, messages
 from pipelines.errors import PipelineError
 
 MADE = "localhost/data-registry/root:bookworm-minbase"
@@ -31,7 +31,7 @@ def image(wanted: str) -> str:
             f"{wanted}: cannot be pulled, and making it takes root and mmdebstrap; run `make "
             "images` once as root, or load the image into the engine"
         )
-    print(f"{wanted}: no container registry in reach, making it from Debian packages", flush=True)
+    messages.say(f"{wanted}: no container registry in reach, making it from Debian packages")
     _make()
     return MADE
 

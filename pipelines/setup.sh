@@ -18,7 +18,7 @@ programs=/usr/local/bin
 say() { printf '%s\n' "$*" >&2; }
 fail() { say "error: $*"; exit 1; }
 is_root() { [ "$(id -u)" = 0 ]; }
-engine_answers() { docker version >/dev/null 2>&1; }
+engine_answers() { timeout 60 docker version >/dev/null 2>&1; } # one that hangs does not answer
 venv_works() { python3 -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 ours() { # a process id may be another's by now, or that of an engine that has ended
   [ -e "$run/pid" ] && grep -qsx 'Name:[[:space:]]*dockerd' "/proc/$(cat "$run/pid")/status" &&

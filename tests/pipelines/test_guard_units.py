@@ -158,8 +158,9 @@ def test_a_lock_that_is_none_is_named(text: str) -> None:
     [
         ("outs: [{path: m.mkv, md5: '1', size: 2}]", "data/a/m.mkv.dvc", ["data/a/m.mkv"]),
         ("outs: [{path: m.mkv, md5: '1'}]", "m.mkv.dvc", ["m.mkv"]),
-        ("deps: [{path: x}]\nouts: [{path: m.mkv, md5: '1'}]", "m.mkv.dvc", []),
-        ("outs: [{path: m.mkv, md5: '1', remote: other}]", "m.mkv.dvc", []),
+        ("deps: [{path: x, repo: {url: y}}]\nouts: [{path: m.mkv, md5: '1'}]", "m.mkv.dvc", []),
+        ("deps: [{path: s3://x}]\nouts: [{path: m.mkv, md5: '1'}]", "m.mkv.dvc", ["m.mkv"]),
+        ("outs: [{path: m.mkv, md5: '1', remote: other}]", "m.mkv.dvc", ["m.mkv"]),
         ("outs: [{path: m.mkv, md5: '1', cache: false}]", "m.mkv.dvc", []),
         ("outs: []", "m.mkv.dvc", []),
         ("", "m.mkv.dvc", []),

@@ -360,15 +360,17 @@ def test_a_new_export_in_dvc_is_published_once_it_is_pushed(world: World) -> Non
     person = Registry(world.folder / "annotator")
     person.sh(f"dvc pull -q {path}.dvc", True, None, **world.env)
     old = (person / path).read_bytes()
-    (person / path).unlink()
-    (person / path).write_bytes(zipped_with_less_of_a_car(old))
+    downloaded = world.folder / "Downloads/new-export.zip"
+    downloaded.parent.mkdir()
+    downloaded.write_bytes(zipped_with_less_of_a_car(old))
+    env = {**world.env, "HOME": str(world.folder)}
     words = block("... bring a new export of a dataset", 0)
     words = words.replace("data/street/cvat-pascalvoc.zip", path)
     pushing = [line for line in words.splitlines() if line.startswith("dvc push")]
     before = yaml.safe_load(world.file("data/movie3/metrics.json"))["objects"]
     blobs = world.container.blobs()
 
-    person.sh(words.replace(pushing[0], ""), True, None, **world.env)
+    person.sh(words.replace(pushing[0], ""), True, None, **env)
     head = world.head
     refused = world.publish(code=1)
 

@@ -1,0 +1,53 @@
+"""What people see: on a terminal, in a log, on a forge's page. Secrets are redacted here alone.
+
+What programs read from one another is never changed: a secret may be an ordinary word, which is
+the name of a stage, too.
+"""
+
+import os
+import re
+import sys
+import traceback
+from types import TracebackType
+
+SECRETS = re.compile(
+    r"CONNECTION_STRING|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SIGNATURE|_SAS$|_KEY(_ID)?$"
+    r"|^GIT_CONFIG_VALUE"
+)
+"""Names of variables whose values are never shown."""
+
+SHORTEST = 8
+"""Characters of a value that is taken for a secret."""
+
+
+def say(text: str) -> None:
+    """Print a line to standard output."""
+    print(redact(text), flush=True)
+
+
+def warn(text: str) -> None:
+    """Print a warning to standard error: the work goes on."""
+    print(redact(f"warning: {text}"), file=sys.stderr, flush=True)
+
+
+def refuse(text: str) -> None:
+    """Print an error to standard error."""
+    print(redact(f"error: {text}"), file=sys.stderr, flush=True)
+
+
+def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug, as `sys.excepthook` does."""
+    print(redact("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+
+def redact(text: str) -> str:
+    """Return text without the secrets of the environment, whole or in part.
+
+    A connection string is `name=value;name=value`; each of its secret values is one, too.
+    """
+    for name, value in os.environ.items():
+        if SECRETS.search(name) and len(value) >= SHORTEST:
+            for part in (value, *re.findall(r"(?:Key|Signature|sig)=([^;&]{8,})", value)):
+                text = text.replace(part, "***")
+    text = re.sub(r"://[^/\s:@]+:[^/\s@]+@", "://***@", text)  # of an address: user and token
+    return re.sub(r"(sig=|AccountKey=)[^;&\s]+", r"\1***", text)
