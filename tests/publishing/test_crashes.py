@@ -1,7 +1,6 @@
 """Publishes that are killed, meet others, or are refused: nothing is lost, nothing half there."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -229,20 +228,105 @@ wrap(Git, "server", after=lose)
     assert len(published_by(world, branch)) == 1
 
 
-def test_a_publish_killed_at_any_time_is_published_by_the_next(world: World) -> None:
+INSIDE = """
+def inside(*command, **options):
+    if not WORDS <= {*command}:
+        return run(*command, **options)
+    subprocess.Popen(command, cwd=options.get("folder"), env=options.get("env"),
+                     stdin=subprocess.DEVNULL, start_new_session=False)
+    for _ in range(TURNS):
+        os.sched_yield()
+    die()
+import subprocess
+run, commands.run = commands.run, inside
+"""
+"""Kills the publish inside a command, when other processes have had some turns."""
+
+COMMANDS = [
+    *("git init", "git fetch", "git worktree add", "git merge", "git read-tree", "dvc repro"),
+    *("git hash-object", "dvc push", "git commit-tree", "git push"),
+]
+"""What writes, in the order of a publish; the last one may have published."""
+
+
+@pytest.mark.parametrize("turns", [0, 1000])
+def test_a_publish_killed_inside_any_command_is_published_by_the_next(
+    world: World, turns: int
+) -> None:
     branch = world.sync()
-    before, chance = world.bare.refs(), random.Random(8)
-    for _ in range(3):
-        client = Driven(world)
-        time.sleep(chance.uniform(0.5, 9))
-        client.kill()
-        if world.bare.refs() != before:  # it was killed after the commit point
-            break
+    for words in COMMANDS:
+        assert not published_by(world, branch), words
+        code = INSIDE.replace("WORDS", str({*words.split()})).replace("TURNS", str(turns))
+        assert Driven(world, code).end() == -signal.SIGKILL, words
+        git(world.clone.folder, "fetch", "-q")
     world.publish()
     assert len(published_by(world, branch)) == 1
-    assert world.publish().stdout == "default branch: nothing to do\n"
+    assert len(git(world.clone.folder, "worktree", "list").splitlines()) == 1
     world.whole()
     same_in_every_commit(world)
+
+
+def left_by_an_earlier_version(world: World) -> None:
+    """Leave what `git worktree add` does when it is killed: locked, and with a bad HEAD."""
+    place = world.clone / ".git/data-registry"
+    entry = world.clone / ".git/worktrees/work"
+    entry.mkdir(parents=True)
+    place.mkdir(exist_ok=True)
+    (entry / "locked").write_text("initializing")
+    (entry / "gitdir").write_text(f"{place}/work/.git\n")
+    (entry / "HEAD").write_text("0" * 39 + "1\n")
+    (entry / "commondir").write_text("../..\n")
+
+
+def test_what_an_earlier_version_left_in_the_clone_is_put_right(world: World) -> None:
+    branch = world.sync()
+    left_by_an_earlier_version(world)
+    broken = world.clone.sh("git worktree prune && git fsck", check=False)
+    assert "worktrees/work/HEAD" in broken.stderr
+
+    world.publish()
+
+    assert len(published_by(world, branch)) == 1
+    git(world.clone.folder, "fsck", "--no-dangling")
+    assert not (world.clone / ".git/worktrees/work").exists()
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link", "a folder of junk"])
+def test_a_publish_puts_its_own_place_right_whatever_is_there(world: World, kind: str) -> None:
+    branch = world.sync()
+    place = world.clone / ".git/data-registry"
+    place.mkdir(exist_ok=True)
+    names = ("work", "index", "index.lock", "repository", "lock")
+    for name in names:
+        path = place / name
+        if path.exists():
+            path.unlink()
+        if kind == "a file":
+            path.write_text("junk")
+        elif kind == "a link":
+            path.symlink_to("/nowhere" if name == "work" else "/etc")
+        else:
+            (path / "deep").mkdir(parents=True)
+            (path / "deep/HEAD").write_text("junk")
+
+    world.publish()
+
+    assert len(published_by(world, branch)) == 1
+    assert [path.name for path in place.iterdir()] == ["lock"]
+
+
+@pytest.mark.parametrize("kind", ["a file", "a link"])
+def test_a_place_that_is_no_folder_is_put_right(world: World, kind: str) -> None:
+    place = world.clone / ".git/data-registry"
+    if kind == "a file":
+        place.write_text("junk")
+    else:
+        place.symlink_to(world.folder)
+
+    assert world.publish().stdout == "default branch: nothing to do\n"
+    assert place.is_dir()
+    assert not place.is_symlink()
+    assert (world.folder / "clone").is_dir()
 
 
 def at_work(engine: docker.DockerClient, place: Path) -> list[Container]:
