@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from stage import frames, sources
+from stage import frames, replaceable, sources
 from stage.errors import StageError
 
 NAME = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
@@ -26,11 +26,16 @@ class Merged:
     sha256: str
 
 
+HEADER = [field.name for field in fields(Merged)]
+
+KIND = replaceable.File("merge.csv", replaceable.starting(",".join(HEADER) + "\n"))
+
+
 def write(lines: Iterable[Merged], path: Path) -> None:
     """Write a merge.csv: a header, one line a picture, LF."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Merged))
+        writer.writerow(HEADER)
         writer.writerows(astuple(line) for line in lines)
 
 
@@ -43,7 +48,7 @@ def read(path: Path) -> list[Merged]:
         raise StageError(f"{path}: is no merge.csv; merge again") from None
     single = len({line.picture for line in lines}) == len(lines)
     sound = single and all(map(_sound, lines))
-    if header != [field.name for field in fields(Merged)] or not sound:
+    if header != HEADER or not sound:
         raise StageError(f"{path}: is no merge.csv; merge again")
     return lines
 

@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -30,7 +30,23 @@ from pictures import PLACE, place
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.progress import shown
+from stage.replaceable import Folder, Kind, Output, check_replaceable
 from stage.workers import spread
+
+PICTURES = "JPEGImages"
+
+MERGED = rf"{lineage.NAME.pattern}__.+"
+"""What the files of a merge are called."""
+
+KINDS: dict[str, Kind] = {
+    **dataset.KINDS,
+    "Annotations": replace(dataset.ANNOTATIONS, names=re.compile(rf"{MERGED}\.xml")),
+    PICTURES: Folder(
+        re.compile(rf"{MERGED}({'|'.join(map(re.escape, sources.PICTURES))})", re.I), links=True
+    ),
+    "merge.csv": lineage.KIND,
+}
+"""What a merge consists of, and how that is told from what others made."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +90,14 @@ def merge(
     """Merge the datasets in folders into destination."""
     named = names(folders)
     roots = [source.folder for source in named.values()]
-    finals = _finals(destination, roots, metrics)
-    pictures = None if images == "none" else _pictures_folder(destination, roots)
+    finals = {n: destination / n for n in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
+    pictures = None if images == "none" else destination / PICTURES
+    made = [Output(f"{n} of --destination", path, KINDS[n]) for n, path in finals.items()]
+    made += [
+        Output(f"{PICTURES} of --destination", pictures, KINDS[PICTURES]),
+        Output("--metrics", metrics, KINDS["metrics.json"]),
+    ]
+    check_replaceable(made, [*_inputs(roots), *(other.path for other in against)])
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
         numbers = dataset.Metrics()
         written, lines = _merged(named, dataset.writer(aside[finals["Annotations"]]), numbers)
@@ -94,12 +116,14 @@ def merge(
 def link(folders: Sequence[Path | Source], destination: Path) -> None:
     """Make the links to the pictures of a merge that was made without pictures."""
     named = names(folders)
-    pictures = _pictures_folder(destination, [source.folder for source in named.values()])
-    lines = lineage.read(destination / "merge.csv")
+    merged, pictures = destination / "merge.csv", destination / PICTURES
+    made = [Output(f"{PICTURES} of --destination", pictures, KINDS[PICTURES])]
+    check_replaceable(made, [*_inputs(source.folder for source in named.values()), merged])
+    lines = lineage.read(merged)
     for line in lines:
         if line.dataset not in named:
             text = f"names the dataset {line.dataset}; give it as --source, or merge again"
-            raise StageError(f"{destination / 'merge.csv'}: {text}")
+            raise StageError(f"{merged}: {text}")
     with outputs.whole(pictures) as aside:
         place(shown(lines, "link", "pictures"), _folders(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
@@ -125,18 +149,10 @@ def _folders(named: dict[str, Source]) -> dict[str, Path]:
     return {name: source.folder for name, source in named.items()}
 
 
-def _finals(destination: Path, folders: Iterable[Path], metrics: Path | None) -> dict[str, Path]:
-    """Return the outputs by name, if what is there may be replaced."""
-    for folder in folders:
-        if destination.resolve().is_relative_to(folder.resolve()):
-            raise StageError(f"{destination}: is the dataset {folder}; give another destination")
-    finals = {n: destination / n for n in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
-    outputs.replaceable(finals["Annotations"], (".xml",), folders)
-    outputs.replaceable(finals["ImageSets"], (".txt",), folders)
-    outputs.replaceable_file(finals["labelmap.txt"], ".txt")
-    outputs.replaceable_file(finals["merge.csv"], ".csv")
-    outputs.replaceable_file(metrics, ".json")
-    return finals
+def _inputs(folders: Iterable[Path]) -> list[Path]:
+    """Return what is read of datasets: their folders, and parts that may be links to elsewhere."""
+    names = ("", "Annotations", f"Annotations{dataset.ARCHIVE}", "JPEGImages")
+    return [folder / name for folder in folders for name in names]
 
 
 def _merged(
@@ -210,13 +226,6 @@ def _labels(folders: Iterable[Path], numbers: dataset.Metrics) -> list[str]:
         if not dataset.is_label(label):
             raise StageError(f"{label!r}: cannot be a label; prepare its dataset again without it")
     return sorted(numbers.labels)
-
-
-def _pictures_folder(destination: Path, folders: Iterable[Path]) -> Path:
-    """Return where the pictures go, if what is there may be replaced."""
-    folder = destination / "JPEGImages"
-    outputs.replaceable(folder, sources.PICTURES, folders, links=True)
-    return folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:

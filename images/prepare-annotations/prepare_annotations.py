@@ -32,6 +32,7 @@ from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
 from stage.parameters import Parameters, load
 from stage.progress import shown
+from stage.replaceable import Output, check_replaceable
 from stage.workers import spread
 
 
@@ -60,15 +61,16 @@ def prepare(
     settings, choice = _chosen(parameters, root, choice)
     sieve = Sieve(settings, frames.of(root), str(source), rewrite)
     sources.file(source)
-    inputs = [source, root, parameters, sieve.pictures.source]
     sets, labelmap = (root / "ImageSets", root / "labelmap.txt") if imagesets else (None, None)
-    if destination.suffix == dataset.ARCHIVE:
-        outputs.replaceable_file(destination, dataset.ARCHIVE, inputs)
-    else:
-        outputs.replaceable(destination, (".xml",), inputs)
-    outputs.replaceable(sets, (".txt",), inputs)
-    outputs.replaceable_file(labelmap, ".txt")
-    outputs.replaceable_file(metrics, ".json")
+    zipped = destination.suffix == dataset.ARCHIVE
+    kinds = dataset.KINDS
+    made = [
+        Output("--destination", destination, kinds["Annotations.zip" if zipped else "Annotations"]),
+        Output("ImageSets of --root", sets, kinds["ImageSets"]),
+        Output("labelmap.txt of --root", labelmap, kinds["labelmap.txt"]),
+        Output("--metrics", metrics, kinds["metrics.json"]),
+    ]
+    check_replaceable(made, [source, parameters, sieve.pictures.source])
     with outputs.whole(destination, sets, labelmap, metrics) as aside:
         with exports.opened(source, sieve.pictures, choice) as export:
             written = _written(export, sieve, dataset.writer(aside[destination]))

@@ -20,6 +20,7 @@ from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.parameters import load
 from stage.progress import shown
+from stage.replaceable import Folder, Output, check_replaceable
 
 CONVERT = "scale=flags=bilinear:interl=-1:in_chroma_loc={chroma},format=rgb24"
 """How CVAT (PyAV's VideoFrame.to_image) has libswscale convert colours: equal to the bit."""
@@ -83,12 +84,19 @@ def extract(
     settings: Frames,
     selection: Selection,
     prefix: str = frames.PREFIX,
+    parameters: Path | None = None,
 ) -> None:
-    """Write pictures of a movie's frames to destination and the index of all frames to index."""
+    """Write pictures of a movie's frames to destination and the index of all frames to index.
+
+    parameters: where the settings are from, which is not to be replaced.
+    """
     sources.file(source)
     extension = frames.EXTENSIONS[settings.format]
-    if destination:
-        outputs.replaceable(destination, sources.PICTURES, [source])
+    made = [
+        Output("--destination", destination, _pictures(prefix)),
+        Output("--index", index, frames.KIND),
+    ]
+    check_replaceable(made, [source, parameters] if parameters else [source])
     with outputs.whole(destination, index) as aside:
         folder = aside[destination] if destination else None
         # closing: ffmpeg must have ended before what it wrote is cleaned up
@@ -99,6 +107,12 @@ def extract(
         if index:
             frames.write(found, aside[index])
     cli.say(f"{source}: {len(found)} frames of {found[0].width}x{found[0].height} pixels")
+
+
+def _pictures(prefix: str) -> Folder:
+    """Return what tells pictures of an earlier run, those whose names start with prefix."""
+    extensions = "|".join(map(re.escape, frames.EXTENSIONS.values()))
+    return Folder(re.compile(rf"{re.escape(prefix)}[0-9]{{6,}}({extensions})"))
 
 
 def _frame(number: int, each: decoder.Decoded, extension: str, prefix: str) -> frames.Frame:
@@ -169,7 +183,15 @@ def run(args: argparse.Namespace) -> None:
     settings = read(args.parameters)
     if args.format:
         settings = replace(settings, format=args.format)
-    extract(args.source, args.destination, args.index, settings, selection, args.prefix)
+    extract(
+        args.source,
+        args.destination,
+        args.index,
+        settings,
+        selection,
+        args.prefix,
+        args.parameters,
+    )
 
 
 def read(path: Path | None) -> Frames:

@@ -14,13 +14,18 @@ from typing import NamedTuple
 
 from annotations import pascal_voc
 from annotations.model import Annotation
-from stage import archive, frames, sources
+from stage import archive, frames, replaceable, sources
 from stage.errors import StageError
 from stage.workers import Lazy
 
 ARCHIVE = ".zip"
 LABELMAP = "# label:color_rgb:parts:actions"
 BACKGROUND = "background:0,0,0::"
+START = f"<{pascal_voc.ROOT}>\n  <folder>JPEGImages</folder>\n"
+"""How each of our annotation files begins; other programs' have other blanks, or folders."""
+
+LARGEST = 16 << 20
+"""Bytes of metrics, at most."""
 
 
 @dataclass
@@ -62,6 +67,17 @@ class Metrics:
         rows += [(f"doubtful, {reason}", n) for reason, n in sorted(self.doubtful.items())]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {n:>8}" for name, n in rows)
+
+
+def is_metrics(path: Path) -> bool:
+    """Tell whether a file is one of metrics; a larger one than they can be is not."""
+    with path.open("rb") as file:
+        content = file.read(LARGEST)
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= {"pictures", "objects", "labels"}
 
 
 class Written(NamedTuple):
@@ -121,6 +137,20 @@ class Zip:
     def finish(self, written: Sequence[Written]) -> None:
         """Write the zip file."""
         archive.write(self._path, ((f"{w.name}.xml", w.content, w.crc) for w in written))
+
+
+ANNOTATIONS = replaceable.Folder(re.compile(r".+\.xml"), replaceable.starting(START))
+
+KINDS: dict[str, replaceable.Kind] = {
+    "Annotations": ANNOTATIONS,
+    "Annotations.zip": replaceable.File(
+        "archive of annotations", lambda path: archive.written_here(path, ".xml")
+    ),
+    "ImageSets": replaceable.Folder(re.compile(r"Main/[^/]+\.txt")),
+    "labelmap.txt": replaceable.File("labelmap.txt", replaceable.starting(f"{LABELMAP}\n")),
+    "metrics.json": replaceable.File("metrics.json", is_metrics),
+}
+"""What a dataset consists of, and how that is told from what others made."""
 
 
 def writer(path: Path) -> Folder | Zip:

@@ -146,6 +146,7 @@ END = struct.Struct("<4s4H2LH")
 BIG_END = struct.Struct("<4sQ2H2L4Q")
 LOCATOR = struct.Struct("<4sLQL")
 VERSION, NEW_YEAR_1980, UNIX_FILE = 20, (1 << 5) | 1, (3 << 8 | 20, 0o100644 << 16)
+NEW_YEAR = (1980, 1, 1, 0, 0, 0)
 BIG = 45
 """What a program must know of zip to read an archive of more than 65,534 files."""
 
@@ -177,6 +178,22 @@ def write(path: Path, files: Iterable[tuple[str, bytes, int]]) -> None:
             file.write(LOCATOR.pack(b"PK\6\7", 0, end, 1))
         few = min(count, 0xFFFF)
         file.write(END.pack(b"PK\5\6", 0, 0, few, few, size, start, 0))
+
+
+def written_here(path: Path, suffix: str) -> bool:
+    """Tell whether `write` made a zip file, of files with one suffix."""
+    try:
+        with zipfile.ZipFile(path) as zipped:
+            infos = zipped.infolist()
+    except BROKEN:
+        return False
+    return all(
+        info.filename.endswith(suffix)
+        and info.compress_type == zipfile.ZIP_STORED
+        and info.date_time == NEW_YEAR
+        and info.external_attr == UNIX_FILE[1]
+        for info in infos
+    )
 
 
 def _check_name(path: Path, info: zipfile.ZipInfo) -> None:

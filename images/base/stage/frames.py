@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stage import sources
+from stage import replaceable, sources
 from stage.errors import StageError
 
 PREFIX = "frame_"
@@ -48,6 +48,8 @@ LONGEST = 240
 """Bytes of a file's name, so that the dataset's can be put before it."""
 
 HEADER = Frame._fields
+
+KIND = replaceable.File("frame index", replaceable.starting(",".join(HEADER) + "\n"))
 
 
 def name(number: int, extension: str, prefix: str = PREFIX) -> str:

@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 import signal
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
     """Yield, for each final path, a path to write; all become final if the block succeeds.
 
     The caller makes a file or a folder at each of those paths. If the block raises, everything is
-    as it was before. What must not be replaced is the caller's to check first (`replaceable`).
+    as it was before. What must not be replaced is the caller's to check first (`replaceable.py`).
     None among finals, an output that was not asked for, is passed over.
     """
     with ExitStack() as stack:
@@ -53,42 +53,6 @@ def _undisturbed() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def replaceable(
-    final: Path | None,
-    suffixes: Collection[str],
-    inputs: Iterable[Path] = (),
-    *,
-    links: bool = False,
-) -> None:
-    """Refuse unless a stage may replace final: absent, or a folder of files with such suffixes.
-
-    Suffixes are lower case; links tells whether links are such files, too. A folder that holds
-    anything else, or one of the inputs, was not made by this stage, so it is not its to empty.
-    """
-    if final is None:
-        return
-    if final.name in ("", "..") or final.is_symlink() or (final.exists() and not final.is_dir()):
-        raise StageError(f"{final}: is no plain folder that can be replaced; give another one")
-    strange = [path for path in inputs if path.resolve().is_relative_to(final.resolve())]
-    for path in strange + sorted(final.rglob("*")):
-        folder = path.is_dir() and not path.is_symlink()
-        file = path.suffix.lower() in suffixes and (links or not path.is_symlink())
-        if path in strange or not (folder or file):
-            raise StageError(
-                f"{path}: was not made by this command, so {final} is not replaced; "
-                "give another destination, or move that file away"
-            )
-
-
-def replaceable_file(final: Path | None, suffix: str, inputs: Iterable[Path] = ()) -> None:
-    """Refuse unless a stage may replace final: absent, or a file with such a suffix, no input."""
-    if final is None or not os.path.lexists(final):
-        return
-    strange = final.is_symlink() or not final.is_file() or final.suffix.lower() != suffix
-    if strange or final.resolve() in [path.resolve() for path in inputs]:
-        raise StageError(f"{final}: is there and no {suffix} file; give another path")
 
 
 @contextmanager

@@ -11,37 +11,7 @@ from stage.errors import StageError
 
 POINTER = f"{sources.LFS.decode()}v1\noid sha256:{64 * '0'}\nsize 12\n"
 
-MOUNTINFO = """\
-640 561 0:107 / / ro,relatime master:2 - overlay overlay rw,lowerdir=/a:/b
-641 640 0:110 / /proc rw,nosuid - proc proc rw
-642 640 0:111 / /dev rw,nosuid - tmpfs tmpfs rw
-643 642 0:112 / /dev/pts rw,nosuid - devpts devpts rw
-644 640 0:113 / /sys ro,nosuid - sysfs sysfs ro
-645 640 0:114 / /tmp rw,nosuid - tmpfs tmpfs rw,size=262144k
-646 640 8:1 /x/resolv.conf /etc/resolv.conf rw - ext4 /dev/sda1 rw
-647 640 8:1 /x/hostname /etc/hostname rw - ext4 /dev/sda1 rw
-648 640 8:1 /x/hosts /etc/hosts rw - ext4 /dev/sda1 rw
-649 640 8:1 /usr/bin/docker-init /usr/sbin/docker-init ro - ext4 /dev/sda1 rw
-"""
-"""As a container of `docker run --init` has it with nothing mounted by its caller."""
-
 Mount = Callable[..., None]
-
-
-@pytest.fixture
-def mount(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mount:
-    """Let the stage believe that it is in a container with some folders mounted."""
-
-    def mounted(*folders: str) -> None:
-        lines = [
-            f"{n} 640 8:1 /x {folder} rw - ext4 /dev/sda1 rw\n" for n, folder in enumerate(folders)
-        ]
-        (tmp_path / "mountinfo").write_text(MOUNTINFO + "".join(lines), "utf-8")
-        monkeypatch.setattr(sources, "MOUNTS", tmp_path / "mountinfo")
-        monkeypatch.setenv("IMAGE_REFERENCE", "some/image:1")
-        monkeypatch.chdir("/")
-
-    return mounted
 
 
 def refusal(path: Path, of: Callable[[Path], Path] = sources.file) -> str:
@@ -149,18 +119,3 @@ def test_folders_that_only_begin_like_a_containers_own_are_seen(mount: Mount, fo
     mount(folder)
 
     assert refusal(Path("data/a.mkv")).count(f"sees {folder}, and") == 1
-
-
-@pytest.mark.parametrize(
-    ("written", "folder"),
-    [
-        ("/home/my\\040registry/data", "/home/my registry/data"),
-        ("/home/back\\134slash", "/home/back\\slash"),
-        ("/home/régistry/data", "/home/régistry/data"),
-        ("/home/車\\040一/data", "/home/車 一/data"),
-    ],
-)
-def test_mounts_are_named_as_people_wrote_them(mount: Mount, written: str, folder: str) -> None:
-    mount(written)
-
-    assert sources.mounted() == [folder]

@@ -171,10 +171,11 @@ def test_what_is_no_merge_csv_is_refused(source: Path, what: str) -> None:
     assert not (MERGED / "JPEGImages").exists()
 
 
-def test_pictures_of_someone_else_are_not_replaced(source: Path, data: Path) -> None:
+@pytest.mark.parametrize("name", ["notes.txt", "movie1__notes.txt", "holiday.jpg"])
+def test_pictures_of_someone_else_are_not_replaced(source: Path, data: Path, name: str) -> None:
     (data / "merged/training/JPEGImages").mkdir(parents=True)
-    (data / "merged/training/JPEGImages/notes.txt").touch()
+    (data / "merged/training/JPEGImages" / name).touch()
 
-    with pytest.raises(StageError, match=r"notes\.txt: was not made by this command"):
+    with pytest.raises(StageError, match=rf"{name}: was not made by this command"):
         merge([source], MERGED)
     assert [path.name for path in MERGED.iterdir()] == ["JPEGImages"]

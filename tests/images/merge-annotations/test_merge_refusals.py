@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from merge_annotations import merge
+from merge_annotations import Against, link, merge
 from stage.errors import StageError
 
 Dataset = Callable[..., Path]
@@ -113,12 +113,69 @@ def test_what_a_merge_did_not_make_is_kept(
     refusal(data, tree, [dataset("movie1", PICTURES)])
 
 
-@pytest.mark.parametrize("metrics", ["data/movie1", "data/movie1/labelmap.txt", "data/merged"])
+@pytest.mark.parametrize("name", ["labelmap.txt", "merge.csv"])
+@pytest.mark.parametrize("content", ["", "picture,dataset\na,b\n"])
+def test_a_file_of_somebody_else_is_kept(
+    data: Path, dataset: Dataset, tree: Tree, name: str, content: str
+) -> None:
+    MERGED.mkdir(parents=True)
+    (MERGED / name).write_text(content)
+
+    assert f"{name}: is no {name}, or a damaged one" in refusal(
+        data, tree, [dataset("movie1", PICTURES)]
+    )
+
+
+def test_a_dataset_that_is_not_merged_is_not_replaced_either(
+    data: Path, dataset: Dataset, tree: Tree
+) -> None:
+    sources, other = [dataset("movie1", PICTURES)], dataset("movie2", PICTURES)
+    (other / "Annotations/frame_000000.xml").write_text(
+        "<annotation>\n  <folder>JPEGImages</folder>\n</annotation>\n"
+    )
+
+    assert "frame_000000.xml: was not made by this command" in refusal(data, tree, sources, other)
+
+
+def test_the_split_that_it_is_held_against_is_not_replaced(
+    data: Path, dataset: Dataset, tree: Tree
+) -> None:
+    source = dataset("movie1", PICTURES)
+    merge([source], MERGED, "none")
+    before = tree(data)
+
+    with pytest.raises(StageError, match=r"merge\.csv: is the input .*merge\.csv; give another"):
+        merge([source], MERGED, "none", against=[Against(MERGED / "merge.csv")])
+    assert tree(data) == before
+
+
+def test_pictures_that_a_dataset_links_to_are_not_replaced(
+    data: Path, dataset: Dataset, tree: Tree
+) -> None:
+    source = dataset("movie1", {"a.png": ["Car"]})
+    MERGED.mkdir(parents=True)
+    (source / "JPEGImages").rename(MERGED / "JPEGImages")
+    (MERGED / "JPEGImages/a.png").rename(MERGED / "JPEGImages/movie0__a.png")
+    (source / "JPEGImages").symlink_to("../merged/training/JPEGImages")
+    before = tree(data)
+
+    with pytest.raises(StageError, match=r"JPEGImages: is the input data/movie1/JPEGImages; give"):
+        link([source], MERGED)
+    assert tree(data) == before
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    ["data/movie1", "data/movie1/labelmap.txt", "data/merged", "data/movie1/metrics.json",
+     "data/movie1/new.json", "data/merged/training/merge.csv",
+     "data/merged/training/Annotations/metrics.json"],
+)  # fmt: skip
 def test_metrics_in_the_place_of_something_else_are_refused(
     data: Path, dataset: Dataset, tree: Tree, metrics: str
 ) -> None:
     source = dataset("movie1", PICTURES, ["Car"])
-    merge([source], MERGED, "none")
+    merge([source], MERGED, "none", MERGED / "metrics.json")
+    shutil.copy(MERGED / "metrics.json", source)
     before = tree(data)
 
     with pytest.raises(StageError):

@@ -22,6 +22,13 @@ LINE = (
 
 EXPORT = "cvat-pascalvoc.zip"
 
+OLD = {
+    "Annotations/old.xml": "<annotation>\n  <folder>JPEGImages</folder>\n</annotation>\n",
+    "ImageSets/Main/old.txt": "old\n",
+    "labelmap.txt": "# label:color_rgb:parts:actions\n",
+    "metrics.json": '{"pictures": 1, "objects": 1, "labels": {"old": 1}}',
+}
+
 VOC = (
     "<annotation><filename>frame_000000.PNG</filename>"
     "<size><width>320</width><height>240</height></size></annotation>"
@@ -36,9 +43,9 @@ def registry(bare: Registry, engine: docker.DockerClient) -> Registry:
     shutil.copy(PROJECT / "data/movie1" / EXPORT, root)
     lines = (f"{n},frame_{n:06}.PNG,,320,240,\n" for n in range(scene.MOVIE1.frames))
     (root / "frames.csv").write_text("number,name,time,width,height,hash\n" + "".join(lines))
-    for name in ("Annotations/old.xml", "ImageSets/Main/old.txt", "labelmap.txt", "metrics.json"):
+    for name, content in OLD.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("old")
+        (root / name).write_text(content)
     return bare
 
 

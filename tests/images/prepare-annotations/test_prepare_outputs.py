@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,13 @@ def test_a_refused_run_changes_nothing(
         ("metrics", "data/movie1/frames.csv"),
         ("metrics", "data/movie1/movie.mkv"),
         ("metrics", "params.yaml"),
+        ("metrics", "data/movie1/coco.json"),
+        ("metrics", "data/movie1/hard.json"),
+        ("metrics", "data/movie1/ImageSets/Main/metrics.json"),
+        ("destination", "data/movie1/photos.zip"),
+        ("destination", "data/movie1/voc"),
+        ("destination", "data/movie1/ImageSets"),
+        ("destination", "data/movie1/labelmap.txt"),
     ],
 )
 def test_an_output_in_the_place_of_something_else_is_refused(
@@ -86,14 +94,27 @@ def test_an_output_in_the_place_of_something_else_is_refused(
 ) -> None:
     voc(PICTURES)
     (root / "movie.mkv").write_text("a movie")
-    for folder in ("Annotations", "JPEGImages"):
+    (root / "coco.json").write_text('{"images": [], "annotations": []}')
+    os.link(root / "cvat-pascalvoc.zip", root / "hard.json")
+    with zipfile.ZipFile(root / "photos.zip", "w") as zipped:
+        zipped.writestr("a.xml", "<annotation/>")
+    for folder in ("Annotations", "JPEGImages", "voc"):
         (root / folder).mkdir()
+    (root / "voc" / "a.xml").write_text("<annotation>\n\t<folder>VOC2012</folder></annotation>")
     (root / "JPEGImages" / "frame_000000.PNG").write_text("a picture")
     monkeypatch.chdir(root.parents[1])
     before = tree(Path())
     code = prepare_annotations.main(arguments(root, **{option: value}))
 
     assert (code, tree(Path())) == (1, before)
+
+
+def test_a_labelmap_of_somebody_else_is_kept(root: Path, voc: Write, prepare: Prepare) -> None:
+    (root / "labelmap.txt").write_text("1 Car\n2 Bicycle\n")
+
+    with pytest.raises(StageError, match=r"labelmap\.txt: is no labelmap\.txt, or a damaged one"):
+        prepare(voc(PICTURES))
+    assert (root / "labelmap.txt").read_text() == "1 Car\n2 Bicycle\n"
 
 
 @pytest.mark.parametrize("name", ["ImageSets", "labelmap.txt"])

@@ -59,10 +59,12 @@ def test_a_stopped_container_changes_nothing(
     assert [path.read_bytes() for path in (bare / "data/JPEGImages").iterdir()] == [OLD]
 
 
+HEADER = "number,name,time,width,height,hash"
+
 FULL = """-c '
 mkdir /full/JPEGImages
 printf old >/full/JPEGImages/frame_000000.PNG
-printf old >/full/frames.csv
+echo {header} >/full/frames.csv
 video-to-frame --source data/{movie} {outputs}
 code=$?
 find /full -mindepth 1 -exec ls -d {{}} +
@@ -71,7 +73,7 @@ exit $code
 '"""
 """A script in the image: the small disk ends with the container, so it is looked at in there."""
 
-LEFT = "/full/JPEGImages\n/full/JPEGImages/frame_000000.PNG\n/full/frames.csv\noldold"
+LEFT = "/full/JPEGImages\n/full/JPEGImages/frame_000000.PNG\n/full/frames.csv\nold" + f"{HEADER}\n"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_a_full_disk_under_the_index(
 
 def on_a_full_disk(bare: Registry, movie: str, outputs: str) -> str:
     """Run the stage where there is no space: what was there is left. Return its one error."""
-    script = FULL.format(movie=movie, outputs=outputs)
+    script = FULL.format(movie=movie, outputs=outputs, header=HEADER)
     small = "--entrypoint /bin/sh --tmpfs /full:size=1m,mode=1777"
     done = bare.run("video-to-frame", script, check=False, options=small)
     assert done.returncode == 1

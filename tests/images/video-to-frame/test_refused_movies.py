@@ -82,7 +82,7 @@ def old(tmp_path: Path) -> Path:
     """A dataset with pictures and an index of an earlier run."""
     (tmp_path / "old/JPEGImages").mkdir(parents=True)
     (tmp_path / "old/JPEGImages/frame_000007.PNG").write_bytes(b"an old picture")
-    (tmp_path / "old/frames.csv").write_text("an old index", "utf-8")
+    (tmp_path / "old/frames.csv").write_text(",".join(frames.HEADER) + "\n", "utf-8")
     return tmp_path / "old"
 
 
