@@ -202,7 +202,7 @@ def pushed(clone: Git, name: str, time: str = "1700000000", text: str = "") -> s
 
 def test_branches_wait_oldest_first_whatever_their_names_and_times_are(clone: Git) -> None:
     """Times are numbers, not texts; a commit may have none."""
-    late = pushed(clone, "cvat_1_late", "10000000000")
+    late = pushed(clone, "cvat_1_late", "1700000000")
     early = pushed(clone, "cvat_2_early", "999999999")
     none = pushed(clone, "cvat_3_(none)", "")
     git(clone.folder, "update-ref", f"{BRANCHES}cvat_4_merged", DEFAULT)
@@ -212,7 +212,7 @@ def test_branches_wait_oldest_first_whatever_their_names_and_times_are(clone: Gi
     assert waiting == [
         Branch("cvat_3_(none)", 3, none, 0),
         Branch("cvat_2_early", 2, early, 999_999_999),
-        Branch("cvat_1_late", 1, late, 10_000_000_000),
+        Branch("cvat_1_late", 1, late, 1_700_000_000),
     ]
     assert passed == []
 
@@ -226,6 +226,17 @@ def test_of_two_branches_of_a_task_the_newer_waits(clone: Git) -> None:
 
     assert [branch.tip for branch in waiting] == [new]
     assert [name for name, _ in passed] == ["cvat_012_c", "cvat_12_b"]
+
+
+def test_a_branch_dated_in_the_future_makes_no_other_older(clone: Git) -> None:
+    pushed(clone, "cvat_12_future", "4070908800")  # 2099-01-01
+    honest = pushed(clone, "cvat_12_honest", "1700000000")
+    alone = pushed(clone, "cvat_13_alone", "4070908800")
+
+    waiting, passed = branches.waiting(clone, clone.commit(DEFAULT))
+
+    assert {branch.tip for branch in waiting} == {honest, alone}
+    assert [name for name, _ in passed] == ["cvat_12_future"]
 
 
 STRANGE = ("cvat_1_\u2028x", "cvat_1_\x85x", "cvat_1_\u202ex", "cvat_x", "cvat_1_", "cvat_\u0661_x")
