@@ -266,6 +266,8 @@ KINDS = ("type", "Type")
 FLAGS = ("truncated", "difficult")
 """Attributes that a Pascal VOC object has elements for; CVAT's VOC does not repeat them."""
 
+SET = re.compile(r"true|[+-]?0*[1-9][0-9]*(?:\.[0-9]*)?", re.ASCII | re.IGNORECASE)
+
 Attributes = tuple[tuple[str, str], ...]
 
 
@@ -276,12 +278,25 @@ def sorted_attributes(pairs: Attributes, rotation: float) -> tuple[Attributes, f
     CVAT's formats spell a checkbox True or true and a number 3.0 or 3, and order them at random.
     """
     spelled = {intern(name): _spelled(value) for name, value in pairs}
-    flags = frozenset(name for name in FLAGS if spelled.pop(name, "false") not in ("false", "0"))
+    flags = frozenset(name for name in FLAGS if is_set(spelled.pop(name, "")))
     if rotation:
         spelled["rotation"] = f"{rotation:g}"
     else:
         spelled.pop("rotation", None)
     return tuple(sorted(spelled.items())), flags
+
+
+@lru_cache(maxsize=4096)
+def is_set(value: str) -> bool:
+    """Tell whether a flag is set: a checkbox is ticked, or a number is not 0.
+
+    Other texts, `yes` as well as `no`, are 0 where CVAT writes Pascal VOC (cvat-ai/datumaro,
+    voc_format/converter.py: `_convert_attr("truncated", attr, int, 0)`), so they are here.
+
+    >>> [is_set(value) for value in ("true", "1", "3.0", "FALSE", "0.0", "no", "")]
+    [True, True, True, False, False, False, False]
+    """
+    return bool(SET.fullmatch(value.strip()))
 
 
 def _spelled(value: str) -> str:
