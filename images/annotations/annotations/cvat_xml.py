@@ -40,6 +40,9 @@ from stage.errors import StageError
 DEFAULT = "default"
 """How CVAT calls the subset of a task that has none."""
 
+OF_PICTURES = "annotation"
+"""The mode of a task that is not of a movie; every export of a task, job or project has it."""
+
 EDGES = ("xtl", "ytl", "xbr", "ybr")
 
 
@@ -65,6 +68,7 @@ class Task:
     """A task of an export. start, stop, step: of its frames, absolute numbers, stop included.
 
     count: how many frames it has, deleted ones included. size: width and height of the pictures.
+    mode: "interpolation" if it is of a movie, "annotation" if it is of pictures, "" if unsaid.
     offset: what a project's export adds to its frame numbers. siblings: the ids of all tasks of
     the project, if it is the export of one. alone: whether it is the only one of its subset.
     by_subset: whether it was chosen by its subset, not by id or name.
@@ -78,6 +82,7 @@ class Task:
     step: int = 1
     count: int = 0
     size: tuple[int, int] | None = None
+    mode: str = ""
     offset: int = 0
     siblings: frozenset[str] = frozenset()
     alone: bool = False
@@ -182,6 +187,7 @@ def _task(element: etree._Element, where: str) -> Task:
         step=_step(element.findtext("frame_filter"), start, last, count),
         count=count,
         size=None if size is None else _size(size, where),
+        mode=element.findtext("mode") or "",
     )
 
 
@@ -213,16 +219,15 @@ def head(stream: IO[bytes], where: str, choice: Choice) -> tuple[str, Task]:
     The stream is rewound. Without either element, the task's mode tells: it is an export of a
     task whose pictures have no annotations.
     """
-    mode, found = "track", Task()
+    kind, found = "", Task()
     for element, ended in elements(stream, where, ("meta", "track", "image")):
         if element.tag != "meta":
-            mode = str(element.tag)
+            kind = str(element.tag)
             break
         if ended:
             found = task(element, choice, where)
-            mode = "image" if element.findtext(".//mode") == "annotation" else mode
     stream.seek(0)
-    return mode, found
+    return kind or ("image" if found.mode == OF_PICTURES else "track"), found
 
 
 def shape(
