@@ -8,7 +8,11 @@ merge.csv leads back from it. The pictures are relative links to those of the da
   merge-annotations --source 'data/movie1[5000:]' --destination data/merged/validation
       --against data/merged/training/merge.csv
 
-takes the frames from 5000 on, and refuses if training has one of them or the same movie.
+takes the frames from 5000 on, and refuses if training overlaps them. By the frames.csv of all
+datasets of both splits it compares: the numbers of a dataset's frames, which must not be within
+--guard of each other; whole movies, of which two are one if they share half of the shorter one's
+different frames; and each picture of one split with each of the other, pixel by pixel, whatever
+they are called. A movie that was encoded again has other pixels, and is not found.
 """
 
 import argparse

@@ -14,6 +14,11 @@ from stage.errors import StageError
 SHARE = 0.5
 """Two movies are one if this part of the shorter one's different frames is in the other, too."""
 
+CHOOSE = "choose other frames, --source 'NAME[first:end]'"
+
+Split = list[tuple[Merged, frames.Frame]]
+"""The pictures of a split: where each is from, and its frame."""
+
 
 def refuse(
     lines: Iterable[Merged],
@@ -27,21 +32,54 @@ def refuse(
     pictures_of: the frame index of a dataset. guard: how many frames apart two pictures of one
     movie count as one, 0 for none but the same.
     """
-    ours, theirs = _numbers(lines, pictures_of), _numbers(others, pictures_of)
+    ours, theirs = (
+        [(line, _frame(line, pictures_of(line.dataset))) for line in split]
+        for split in (lines, others)
+    )
+    _refuse_neighbours(_numbers(ours), _numbers(theirs), guard, where)
+    _refuse_movies(_numbers(ours), _numbers(theirs), pictures_of, where)
+    _refuse_pictures(ours, theirs, where)
+
+
+def _refuse_neighbours(
+    ours: dict[str, set[int]], theirs: dict[str, set[int]], guard: int, where: Path
+) -> None:
+    """Refuse frames of one dataset that are near to each other."""
     for name in sorted(ours.keys() & theirs.keys()):
         near = _near(ours[name], sorted(theirs[name]), guard)
         if near is not None:
             raise StageError(
                 f"{where}: has frame {near} of {name} or one within {guard} of it, and so has "
-                "this split; choose other frames, --source 'NAME[first:end]'"
+                f"this split; {CHOOSE}"
             )
+
+
+def _refuse_movies(
+    ours: Iterable[str],
+    theirs: Iterable[str],
+    pictures_of: Callable[[str], frames.Pictures],
+    where: Path,
+) -> None:
+    """Refuse one movie under two names, whichever of its frames the splits have."""
     for name in sorted(ours):
-        for other in sorted(theirs.keys() - {name}):
+        for other in sorted(set(theirs) - {name}):
             if _same(pictures_of(name), pictures_of(other)):
                 raise StageError(
                     f"{where}: has {other}, which is the same movie as {name} in this split; "
                     "put both into one"
                 )
+
+
+def _refuse_pictures(ours: Split, theirs: Split, where: Path) -> None:
+    """Refuse pictures that are the same, pixel by pixel, whatever they are called."""
+    known = {frame.hash: line.picture for line, frame in reversed(theirs) if frame.hash}
+    found = [(line.picture, known[frame.hash]) for line, frame in ours if frame.hash in known]
+    if found:
+        one, other = found[0]
+        raise StageError(
+            f"{where}: has {len(found)} of this split's pictures under other names, the same pixel "
+            f"by pixel: {other} is {one}; put both into one split, or {CHOOSE}"
+        )
 
 
 def _near(numbers: set[int], others: list[int], guard: int) -> int | None:
@@ -53,22 +91,25 @@ def _near(numbers: set[int], others: list[int], guard: int) -> int | None:
     return None
 
 
-def _numbers(
-    lines: Iterable[Merged], pictures_of: Callable[[str], frames.Pictures]
-) -> dict[str, set[int]]:
+def _numbers(split: Split) -> dict[str, set[int]]:
     """Return the frame numbers of each dataset."""
     found: dict[str, set[int]] = {}
-    for line in lines:
-        found.setdefault(line.dataset, set()).add(number(line, pictures_of(line.dataset)))
+    for line, frame in split:
+        found.setdefault(line.dataset, set()).add(frame.number)
     return found
 
 
 def number(line: Merged, pictures: frames.Pictures) -> int:
     """Return the frame number of a merged picture."""
+    return _frame(line, pictures).number
+
+
+def _frame(line: Merged, pictures: frames.Pictures) -> frames.Frame:
+    """Return the frame of a merged picture."""
     frame = pictures.named(line.original)
     if frame is None:
         raise StageError(f"{pictures.source}: lacks {line.original}; prepare {line.dataset} again")
-    return frame.number
+    return frame
 
 
 def _same(one: Iterable[frames.Frame], other: Iterable[frames.Frame]) -> bool:

@@ -95,7 +95,8 @@ def prepare_annotations_of(given: Options) -> tuple[Strings, Strings, Strings]:
 
 
 def merge_annotations_of(given: Options) -> tuple[Strings, Strings, Strings]:
-    """What merge-annotations reads, writes and wants of params.yaml."""
+    """What merge-annotations reads, writes and wants of params.yaml; without what it compares."""
+    given.pop("--against", None)
     sources, (to,) = given.pop("--source"), given.pop("--destination")
     pictures = {f"{source}/JPEGImages" for source in sources}
     if given.pop("--links-only", None) is not None:
@@ -114,13 +115,21 @@ COMMANDS = {
 }
 
 
-def undeclared(stage: Stage) -> Iterator[str]:
+def compared(stage: Stage, found: list[Stage]) -> Strings:
+    """What --against reads: the other splits, and the frame index of each dataset of all."""
+    others = set(stage.options.get("--against", []))
+    merges = [each for each in found if others and (each is stage or each.outs & others)]
+    sources = {source for each in merges for source in each.options["--source"]}
+    return others | {f"{source}/frames.csv" for source in sources}
+
+
+def undeclared(stage: Stage, found: list[Stage]) -> Iterator[str]:
     """Where what a command does is not what DVC is told."""
     given = dict(stage.options)
     parameters = given.pop("--parameters", [])
     reads, writes, params = COMMANDS[stage.image](given)
     for what, does, told in (
-        ("deps", reads, stage.deps),
+        ("deps", reads | compared(stage, found), stage.deps),
         ("outs", writes, stage.outs | stage.metrics),
         ("params", params, stage.params),
         ("options", set(), set(given)),
@@ -150,7 +159,7 @@ def problems(registry: Registry) -> set[str]:
         for out in stage.outs
         if (out in stage.uncached) is not out.endswith("/JPEGImages")
     }
-    contradictions = (problem for stage in found for problem in undeclared(stage))
+    contradictions = (problem for stage in found for problem in undeclared(stage, found))
     return {*contradictions, *unignored(found, registry), *stored}
 
 
@@ -160,6 +169,7 @@ def test_the_texts_agree(clone: Clone) -> None:
 
 METRICS = "      --metrics data/merged/training/metrics.json"
 MERGE, LINK = "merge-annotations-training: ", "link-pictures-training: "
+AGAINST = "merge-annotations-validation: "
 FRAMES = "deps: data/movie{n}/frames.csv"
 PREPARE, INDEX = "prepare-annotations@movie{n}: ", "index-frames@movie{n}: "
 
@@ -168,6 +178,7 @@ PREPARE, INDEX = "prepare-annotations@movie{n}: ", "index-frames@movie{n}: "
     ("old", "new", "expected"),
     [
         ("      - data/movie2/labelmap.txt\n", "", MERGE + "deps: data/movie2/labelmap.txt"),
+        ("      - data/movie2/frames.csv\n", "", AGAINST + "deps: data/movie2/frames.csv"),
         ("      - data/movie2/JPEGImages\n", "", LINK + "deps: data/movie2/JPEGImages"),
         (
             f"      --images none\n{METRICS}",

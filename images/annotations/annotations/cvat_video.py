@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 from annotations import interpolation
-from annotations.cvat_xml import BOXES, Attributes, Task, shape
+from annotations.cvat_xml import BOXES, OF_PICTURES, Attributes, Task, shape
 from annotations.drawn import Drawn
 from annotations.interpolation import Seen
 from annotations.model import Annotation, Export
@@ -34,6 +34,9 @@ def read(
     interpolate: bool = False,
 ) -> Export:
     """Read an export into the annotations of the task's frames, those without objects included."""
+    if chosen.mode == OF_PICTURES:
+        text = "is 'CVAT for video 1.1' of a task of pictures, which it does not name"
+        raise StageError(f"{where}: {text}; export 'CVAT for images 1.1'")
     last = max((frame.number for frame in pictures), default=0)
     numbers = chosen.numbers(last)
     if pictures.complete and len(numbers) and numbers[-1] > last:

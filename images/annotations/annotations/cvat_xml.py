@@ -40,6 +40,9 @@ from stage.errors import StageError
 DEFAULT = "default"
 """How CVAT calls the subset of a task that has none."""
 
+OF_PICTURES = "annotation"
+"""The mode of a task that is not of a movie; every export of a task, job or project has it."""
+
 EDGES = ("xtl", "ytl", "xbr", "ybr")
 
 
@@ -65,6 +68,7 @@ class Task:
     """A task of an export. start, stop, step: of its frames, absolute numbers, stop included.
 
     count: how many frames it has, deleted ones included. size: width and height of the pictures.
+    mode: "interpolation" if it is of a movie, "annotation" if it is of pictures, "" if unsaid.
     offset: what a project's export adds to its frame numbers. siblings: the ids of all tasks of
     the project, if it is the export of one. alone: whether it is the only one of its subset.
     by_subset: whether it was chosen by its subset, not by id or name.
@@ -78,6 +82,7 @@ class Task:
     step: int = 1
     count: int = 0
     size: tuple[int, int] | None = None
+    mode: str = ""
     offset: int = 0
     siblings: frozenset[str] = frozenset()
     alone: bool = False
@@ -182,6 +187,7 @@ def _task(element: etree._Element, where: str) -> Task:
         step=_step(element.findtext("frame_filter"), start, last, count),
         count=count,
         size=None if size is None else _size(size, where),
+        mode=element.findtext("mode") or "",
     )
 
 
@@ -213,16 +219,15 @@ def head(stream: IO[bytes], where: str, choice: Choice) -> tuple[str, Task]:
     The stream is rewound. Without either element, the task's mode tells: it is an export of a
     task whose pictures have no annotations.
     """
-    mode, found = "track", Task()
+    kind, found = "", Task()
     for element, ended in elements(stream, where, ("meta", "track", "image")):
         if element.tag != "meta":
-            mode = str(element.tag)
+            kind = str(element.tag)
             break
         if ended:
             found = task(element, choice, where)
-            mode = "image" if element.findtext(".//mode") == "annotation" else mode
     stream.seek(0)
-    return mode, found
+    return kind or ("image" if found.mode == OF_PICTURES else "track"), found
 
 
 def shape(
@@ -266,6 +271,8 @@ KINDS = ("type", "Type")
 FLAGS = ("truncated", "difficult")
 """Attributes that a Pascal VOC object has elements for; CVAT's VOC does not repeat them."""
 
+SET = re.compile(r"true|[+-]?0*[1-9][0-9]*(?:\.[0-9]*)?", re.ASCII | re.IGNORECASE)
+
 Attributes = tuple[tuple[str, str], ...]
 
 
@@ -276,12 +283,25 @@ def sorted_attributes(pairs: Attributes, rotation: float) -> tuple[Attributes, f
     CVAT's formats spell a checkbox True or true and a number 3.0 or 3, and order them at random.
     """
     spelled = {intern(name): _spelled(value) for name, value in pairs}
-    flags = frozenset(name for name in FLAGS if spelled.pop(name, "false") not in ("false", "0"))
+    flags = frozenset(name for name in FLAGS if is_set(spelled.pop(name, "")))
     if rotation:
         spelled["rotation"] = f"{rotation:g}"
     else:
         spelled.pop("rotation", None)
     return tuple(sorted(spelled.items())), flags
+
+
+@lru_cache(maxsize=4096)
+def is_set(value: str) -> bool:
+    """Tell whether a flag is set: a checkbox is ticked, or a number is not 0.
+
+    Other texts, `yes` as well as `no`, are 0 where CVAT writes Pascal VOC (cvat-ai/datumaro,
+    voc_format/converter.py: `_convert_attr("truncated", attr, int, 0)`), so they are here.
+
+    >>> [is_set(value) for value in ("true", "1", "3.0", "FALSE", "0.0", "no", "")]
+    [True, True, True, False, False, False, False]
+    """
+    return bool(SET.fullmatch(value.strip()))
 
 
 def _spelled(value: str) -> str:

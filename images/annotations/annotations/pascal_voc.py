@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from lxml import etree
 
-from annotations.cvat_xml import KINDS, Attributes, check_kinds, sorted_attributes
+from annotations.cvat_xml import KINDS, Attributes, check_kinds, is_set, sorted_attributes
 from annotations.model import Annotation, Box, Object
 from annotations.safe_xml import (
     NUMBER,
@@ -36,8 +36,6 @@ from stage.errors import StageError
 
 ROOT = "annotation"
 EDGES = ("xmin", "ymin", "xmax", "ymax")
-UNSET = ("0", "", "false", "False")
-
 
 TEXT = r"[^<>&\x00-\x1f\ufffe\uffff]*+"
 """Text that means itself in XML, on one line."""
@@ -99,9 +97,9 @@ def _matched(content: bytes) -> Annotation | None:
                 box,
                 "box",
                 rotation,
-                occluded == "1",
-                truncated == "1" or "truncated" in flags,
-                difficult == "1" or "difficult" in flags,
+                is_set(occluded),
+                is_set(truncated) or "truncated" in flags,
+                is_set(difficult) or "difficult" in flags,
                 pose or "",
                 attributes,
             )
@@ -164,9 +162,9 @@ def _object(element: etree._Element, where: str) -> Object:
         label=label(texts["name"], element, where),
         box=box([edges[edge] for edge in EDGES], EDGES, element, where),
         rotation=turned,
-        occluded=texts.get("occluded", "0") not in UNSET,
-        truncated=texts.get("truncated", "0") not in UNSET or "truncated" in flags,
-        difficult=texts.get("difficult", "0") not in UNSET or "difficult" in flags,
+        occluded=is_set(texts.get("occluded", "")),
+        truncated=is_set(texts.get("truncated", "")) or "truncated" in flags,
+        difficult=is_set(texts.get("difficult", "")) or "difficult" in flags,
         pose=texts.get("pose", ""),
         attributes=attributes,
     )

@@ -27,8 +27,16 @@ PARSER = etree.XMLParser(**OPTIONS)
 LONGEST = 200
 """Characters of a label, which becomes a file's name."""
 
-NUMBER = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,17})?", re.ASCII)
-"""A number as exporters write it; float() alone would take nan, inf, 1_0 and Arabic digits."""
+FRACTION = r"(?:\.[0-9]{1,25}+)?+"
+
+NUMBER = re.compile(
+    rf"-?+(?:[0-9]{{1,7}}+{FRACTION}(?:[eE]-[0-9]{{1,3}}+)?+|[0-9]{FRACTION}[eE]\+?0?[0-6])",
+    re.ASCII,
+)
+"""A number below ten million as programs write it: 12, 0.055555555555542924, 1e-05, 1e+06.
+
+float() alone would take nan, inf, 1e300, 1_0 and Arabic digits.
+"""
 
 WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
 

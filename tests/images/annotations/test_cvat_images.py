@@ -147,6 +147,23 @@ def test_the_tracks_of_a_chosen_task_are_under_the_numbers_of_its_movie() -> Non
     assert [len(a.objects) for a in found] == [0, 1, 0]
 
 
+def test_of_a_project_the_tracks_of_a_movie_are_read_and_those_of_pictures_refused() -> None:
+    """What a track's frame is called, the export says of a movie only."""
+    meta = project().replace("<id>9</id>", "<id>9</id><mode>annotation</mode>")
+    meta = meta.replace("<id>8</id>", "<id>8</id><mode>interpolation</mode>")
+    shape = BOX.replace('label="Car" source="manual"', 'frame="1" keyframe="1" outside="0"')
+    track = f'<track id="0" label="Car" task_id="8" subset="Test">{shape}</track>'
+
+    def tracks(choice: Choice) -> list[Annotation]:
+        stream = document(meta, track)
+        _, task = head(stream, "a.xml", choice)
+        return list(cvat_video.read(stream, "a.xml", NOTHING, task).annotations)
+
+    assert [each.picture for each in tracks(Choice(task="8"))] == ["frame_000001.PNG"]
+    with pytest.raises(StageError, match=r"^a\.xml: is .* pictures, .* 'CVAT for images 1\.1'$"):
+        tracks(Choice(task="9"))
+
+
 def test_the_export_of_another_task_than_the_expected_is_refused() -> None:
     meta = "<meta><task><id>7</id><name>north</name></task></meta>"
 

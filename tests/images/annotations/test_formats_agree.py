@@ -5,13 +5,16 @@ What a format cannot say is named here, one by one; everything else has to be eq
 
 import zipfile
 from collections import defaultdict
+from io import BytesIO
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import readings
-from annotations.model import Annotation, Object
+from annotations import cvat_images, cvat_video, cvat_xml, pascal_voc
+from annotations.cvat_xml import ANY, Task
+from annotations.model import Annotation, Box, Object
 from stage import frames
 
 VOC, VIDEO, IMAGES = "PASCAL_VOC_1.1", "CVAT_for_video_1.1", "CVAT_for_images_1.1"
@@ -83,11 +86,20 @@ def pictures(case: str, paths: dict[str, Path]) -> frames.Pictures:
     return frames.Pictures(found, Path("frames.csv"), complete=False)
 
 
+def tracks(source: Path, known: frames.Pictures) -> list[Annotation]:
+    """Read 'CVAT for video 1.1' of a movie or of pictures, whose numbers are known here."""
+    with zipfile.ZipFile(source) as zipped:
+        content = zipped.read("annotations.xml").replace(b">annotation</mode>", b"></mode>")
+    stream = BytesIO(content)
+    _, task = cvat_xml.head(stream, source.name, ANY)
+    return list(cvat_video.read(stream, source.name, known, task).annotations)
+
+
 def read(case: str, paths: dict[str, Path], kind: str) -> dict[str, Annotation]:
     """Read the export of a case: name of a picture -> its annotation."""
     known = pictures(case, paths)
     found = {}
-    for annotation in readings.read(paths[kind], known):
+    for annotation in (tracks if kind == VIDEO else readings.read)(paths[kind], known):
         if annotation.picture in ONE_FILE.get(case, ()):
             continue
         frame = known.named(annotation.picture)
@@ -190,3 +202,35 @@ def test_of_two_pictures_with_one_stem_voc_has_the_later_alone(corpus: Path) -> 
 
     assert named[IMAGES] - named[VOC] == ONE_FILE["D_images_all_shapes"]
     assert named[VOC] < named[IMAGES]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [("true", 1), ("false", 0), ("True", 1), ("FALSE", 0), ("0", 0), ("1", 1), ("3", 3),
+     ("no", 0), ("No", 0), ("none", 0), ("", 0), ("yes", 0), ("partly", 0)],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["truncated", "difficult"])
+def test_a_flag_is_set_where_cvats_own_voc_has_it(name: str, value: str, written: int) -> None:
+    """What CVAT has written is int() of True or False of a checkbox, of the text else; 0 if
+    that is none (cvat-ai/datumaro, voc_format/converter.py, _convert_attr)."""
+    edges = 'xtl="1" ytl="2" xbr="3" ybr="4"'
+    attribute = f'<attribute name="{name}">{value}</attribute>'
+    video = (
+        f'<annotations><track id="0" label="Car"><box frame="0" {edges}>{attribute}</box></track>'
+        "</annotations>"
+    )
+    images = (
+        '<annotations><image name="frame_000000" width="64" height="48">'
+        f'<box label="Car" {edges}>{attribute}</box></image></annotations>'
+    )
+    voc = pascal_voc.write(Annotation("a.PNG", 64, 48, (Object("Car", Box(1, 2, 3, 4)),)))
+    voc = voc.replace(f"<{name}>0".encode(), f"<{name}>{written}".encode())
+    old = voc.replace(f"<{name}>{written}".encode(), f"<{name}>{value}".encode())
+    known = frames.Pictures([frames.Frame(0, "a.PNG", "", 64, 48)], Path("J"), complete=True)
+    found = [
+        *cvat_video.read(BytesIO(video.encode()), "a.xml", known, Task()).annotations,
+        *cvat_images.read(BytesIO(images.encode()), "a.xml", known, Task()).annotations,
+        *(pascal_voc.read(each, "a.xml") for each in (voc, old)),
+    ]
+
+    assert [getattr(each.objects[0], name) for each in found] == [bool(written)] * 4

@@ -73,7 +73,6 @@ def real_files(corpus: Path) -> Iterator[bytes]:
         ("<name>Car", "<name><!-- no -->Car"),
         ("<name>Car", "<name>C\r\nar"),
         ("<name>", "<name>Bus</name><name>"),
-        ("-3.5", "-3.5e0"),
         ("-3.5", "700.5"),
         ("<annotation>", "<?xml version='1.0' encoding='utf-8'?><annotation>"),
         ("<annotation>", "\N{ZERO WIDTH NO-BREAK SPACE}<annotation>"),
@@ -89,6 +88,43 @@ def test_what_cvat_does_not_write_is_the_parsers(old: str, new: str) -> None:
 
     assert pascal_voc._matched(plain.encode()) == pascal_voc._parsed(plain.encode(), "a.xml")
     assert pascal_voc._matched(plain.replace(old, new).encode()) is None
+
+
+TURNED = Annotation(
+    "a.PNG",
+    64,
+    48,
+    (Object("Car", Box(1.5, 2, 3.5, 4), "box", 1.0, attributes=(("rotation", "1"),)),),
+)
+
+
+@pytest.mark.parametrize(
+    "text", ["0.055555555555542924", "1e-05", "2.5E-300", "1e-999", "1.5e+06", "7e0", "-1e-7"]
+)
+def test_a_number_is_read_as_python_writes_it_and_can_be_merged(text: str) -> None:
+    written = pascal_voc.write(TURNED).replace(b"<value>1<", f"<value>{text}<".encode())
+    written = written.replace(b"<xmin>1.5<", f"<xmin>-{text.lstrip('-')}<".encode())
+    found = pascal_voc.read(written, "a.xml")
+
+    assert pascal_voc._matched(written) == pascal_voc._parsed(written, "a.xml") == found
+    assert found.objects[0].rotation == float(text)
+    assert found.objects[0].box.xmin == -abs(float(text))
+    assert pascal_voc.read(pascal_voc.write(found), "a.xml").objects[0].label == "Car"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nan", "inf", "1e300", "1e7", "10e6", "1e-1000", "1_0", "12345678", "1.", ".5", "1e", "\u0661",
+     "0x1", f"1.{'0' * 26}"],
+)  # fmt: skip
+def test_what_is_no_number_that_a_box_can_have_is_refused(text: str) -> None:
+    for place in (b"<value>1<", b"<xmax>3.5<"):
+        tag, _, _ = place.partition(b">")
+        written = pascal_voc.write(TURNED).replace(place, tag + f">{text}<".encode())
+
+        assert pascal_voc._matched(written) is None
+        with pytest.raises(StageError, match="which is no number"):
+            pascal_voc.read(written, "a.xml")
 
 
 def test_any_reader_of_xml_finds_it_where_the_devkit_has_it() -> None:

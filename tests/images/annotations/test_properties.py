@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from annotations import pascal_voc
 from annotations.cvat_xml import FLAGS, sorted_attributes
 from annotations.model import Annotation, Box, Object
+from annotations.safe_xml import NUMBER
 
 many = settings(derandomize=True, max_examples=100, deadline=None, database=None)
 
@@ -71,6 +72,12 @@ def test_a_carriage_return_is_read_as_it_was_written() -> None:
     annotation = Annotation("a.PNG", 9, 9, (car,))
 
     assert pascal_voc.read(pascal_voc.write(annotation), "a.xml") == annotation
+
+
+@many
+@given(st.floats(-9_999_999, 9_999_999))
+def test_every_edge_is_a_number_as_python_writes_it(edge: float) -> None:
+    assert NUMBER.fullmatch(repr(edge))
 
 
 @many

@@ -125,20 +125,52 @@ def test_one_movie_is_found_by_all_its_frames_not_by_those_of_the_splits(movie: 
     assert "has movie1, which is the same movie as again" in overlap(["movie1[:2]"], ["again[15:]"])
 
 
+NEW = [f"new {n}" for n in range(20)]
+
+
 @pytest.mark.parametrize(
-    "hashes",
-    [
-        [*SAME[:9], *(f"new {n}" for n in range(11))],
-        ["black", *(f"new {n}" for n in range(19))],
-        [""] * 20,
-    ],
+    ("hashes", "source"),
+    [([*SAME[:9], *NEW[9:]], "other[9:]"), ([*NEW[1:], "0"], "other[:19]"), ([""] * 20, "other")],
     ids=["less than half", "one picture", "no hashes"],
 )
-def test_movies_that_share_few_frames_are_two(movie: Movie, hashes: list[str]) -> None:
-    movie("movie1", ["black", *SAME[1:]] if "black" in hashes else SAME)
+def test_movies_that_share_few_frames_which_the_splits_do_not_are_two(
+    movie: Movie, hashes: list[str], source: str
+) -> None:
+    movie("movie1", SAME)
     movie("other", hashes)
 
-    assert overlap(["movie1"], ["other"]) == ""
+    assert overlap(["movie1"], [source]) == ""
+
+
+@pytest.mark.parametrize("guard", [0, 5])
+@pytest.mark.parametrize(
+    ("hashes", "said"),
+    [
+        (
+            [*NEW[:9], *SAME[:9], "x", "y"],
+            "has 9 of .*: movie1__frame_000000.PNG is other__frame_000009",
+        ),
+        ([*NEW[:19], SAME[7]], "has 1 of .*: movie1__frame_000007.PNG is other__frame_000019"),
+        ([*NEW[:18], SAME[7], SAME[7]], "has 2 of .*: movie1__frame_000007.PNG is other__"),
+    ],
+    ids=["less than half", "one", "twice"],
+)
+def test_one_picture_under_two_names_is_refused_however_few_there_are(
+    movie: Movie, hashes: list[str], said: str, guard: int
+) -> None:
+    movie("movie1", SAME)
+    movie("other", hashes)
+
+    assert re.match(
+        rf"data/merged/training/merge\.csv: {said}", overlap(["movie1"], ["other"], guard)
+    )
+
+
+def test_a_picture_that_a_movie_shows_again_is_refused(movie: Movie) -> None:
+    movie("movie1", [*SAME[:19], SAME[3]])
+
+    assert "is movie1__frame_000019.PNG" in overlap(["movie1[:10]"], ["movie1[15:]"])
+    assert overlap(["movie1[:10]"], ["movie1[15:19]"]) == ""
 
 
 @pytest.mark.parametrize("gone", ["movie1", "movie2"])

@@ -147,6 +147,18 @@ def test_pictures_with_odd_names_keep_their_boxes(
     same(found, in_export(exported / f"{case}__{VOC}.zip"))
 
 
+@pytest.mark.parametrize("case", [*PICTURES, "D_images_all_shapes"])
+def test_frame_numbers_of_pictures_are_refused_whose_nobody_knows(
+    corpus: Path, prepare: Prepare, case: str
+) -> None:
+    source = corpus / f"cvat/exported/{case}__{VIDEO}.zip"
+
+    with pytest.raises(
+        StageError, match=r"'CVAT for video 1\.1' of .* pictures.* export 'CVAT for i"
+    ):
+        prepare(source, case, [f"{n}.png" for n in range(11)])
+
+
 @pytest.mark.parametrize("name", ["COCO", "YOLO", "MOT", "Datumaro"])
 def test_another_format_is_refused_by_name(corpus: Path, prepare: Prepare, name: str) -> None:
     [source] = (corpus / "cvat/exported").glob(f"A_video_basic__{name}*.zip")
