@@ -28,10 +28,13 @@ AWAY, REFUSED = 4, 5
 
 REFUSALS = re.compile(
     r"Authenti|Authoriz|credential|connection.?string|Forbidden|AccessDenied|Permission"
-    r"|No such container|NoSuchBucket|ContainerNotFound",
+    r"|SigningError|No such container|NoSuchBucket|ContainerNotFound",
     re.I,
 )
 """What errors say, of whatever storage, that trying again does not mend."""
+
+MISTAKES = (ValueError, TypeError, LookupError, AttributeError)
+"""What clients of storages raise for credentials and addresses that make no sense to them."""
 
 RIGHTS = {"read": "read and list (SAS: rl)", "written to": "create and write, too (SAS: rlcw)"}
 """What is done with a remote -> what its credentials must allow."""
@@ -116,7 +119,7 @@ def _doing(act: str) -> Iterator[None]:
     except Exception as error:  # each storage has its own
         said = f"{type(error).__name__}: {error}"
         text = " ".join(re.split("RequestId|Content: <", said, maxsplit=1)[0].split())[:200]
-        if REFUSALS.search(said):
+        if REFUSALS.search(said) or isinstance(error, MISTAKES):
             raise Refused(refused(act, text)) from None
         raise Away(f"the remote cannot be {act}: {text}") from None
 
@@ -270,9 +273,10 @@ def _open(repo: Any, name: str) -> Any:
     try:
         odb = repo.cloud.get_remote_odb(name or None)
         assert odb.fs.fs  # connects, where a storage needs packages and credentials for it
-    except RemoteMissingDepsError as error:
-        kind = str(error.protocol)
-        text = f"for {kind} it needs more packages: run `pip install 'dvc[{kind}]'` in .venv"
+    except (ImportError, RemoteMissingDepsError):
+        own = repo.config["remote"][name or repo.config["core"]["remote"]]
+        kind = own["url"].partition(":")[0]
+        text = f"{kind} needs more packages of DVC; run `pip install 'dvc[{kind}]'` in .venv"
         raise Refused(f"the remote cannot be used: {text}") from None
     except (DvcException, AuthError, ConfigError) as error:
         said = " ".join(str(error).split())[:300]
@@ -298,15 +302,18 @@ def _looked_up(asked: dict[str, Any]) -> dict[str, str]:
 def _looked_up_in(
     odb: Any, cache: Any, wanted: list[Named], asked: dict[str, Any]
 ) -> dict[str, str]:
-    """Look objects up in one remote; send again what is wrong if that is asked."""
+    """Look objects up in one remote; send again what is wrong if that is asked.
+
+    Up to twice: the files of a folder are looked up once its listing is right.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
-    for again in (False, True):
+    for last in (False, False, True):
         held = _listed(odb)
         store = Store(odb, held, _new(odb, held, asked["known"], {each.md5 for each in wanted}))
         store.read(wanted)
         found = {each.path: wrong for each in wanted if (wrong := store.wrong(each))}
         lost = {md5 for wrong in found.values() for md5, _ in wrong}
-        if again or not asked["repair"] or not _repaired(odb, cache, lost):
+        if last or not asked["repair"] or not _repaired(odb, cache, lost):
             break
     return {path: f"{wrong[0][0]} {wrong[0][1]}" for path, wrong in found.items()}
 

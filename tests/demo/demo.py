@@ -11,7 +11,7 @@ from pathlib import Path
 
 from publishing import worlds
 from publishing.worlds import World
-from registries import Registry
+from registries import PROJECT, Registry
 from services import azurite as azure
 from services import gitserver
 from services.gitserver import git
@@ -19,6 +19,8 @@ from services.gitserver import git
 BRANCH = "trunk"
 SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # a name
 LINES = 24
+SAMPLE = ("movie2", "movie3")
+"""The datasets of the sample that the story is about."""
 
 
 @dataclass
@@ -52,6 +54,10 @@ class Show:
 
 def main() -> int:
     """Do it all in a temporary folder, which stays; the servers end."""
+    if lost := [name for name in SAMPLE if not (PROJECT / "data" / name).is_dir()]:
+        text = f"data/{lost[0]}: is not there; the demo shows the sample, so run it in a clone"
+        print(f"error: {text} that has the sample's data", file=sys.stderr)
+        return 1
     folder = Path(tempfile.mkdtemp(prefix="data-registry-demo-"))
     show = Show(folder)
     print(f"Everything happens in {folder}; a storage and a git server are started for it.")

@@ -153,3 +153,39 @@ def test_images_that_every_branch_can_push_are_named(
 
     text = "jobs of other branches cannot push images: they can, to "
     assert [each.startswith(f"{text}{prefix}; ") for each in found] == [True] * named
+
+
+def test_a_registry_without_data_and_remote_ends_without_traceback(right: World) -> None:
+    right.clone.sh("git rm -rqf data && rm -rf data && dvc remote remove storage")
+
+    found = errors(right)
+
+    assert [line.partition(":")[0] for line in found] == [
+        "data/ is here",
+        "a default remote is set",
+    ]
+    assert "make the folder data/<name>" in found[0]
+
+
+def test_with_a_folder_as_remote_all_can_be_right(right: World) -> None:
+    folder = right.folder / "storage"
+    folder.mkdir()
+    right.clone.sh(f"dvc remote modify storage url '{folder}'")
+    right.env = {}
+
+    done = right.pipelines("doctor", 0, None, **NO_FORGE)
+
+    assert "without rights of its own; whoever can write to it can delete, too" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_cache_that_was_written_to_is_named(right: World) -> None:
+    right.clone.sh("dvc pull -q data/movie3/annotations.zip.dvc", True, None, **right.env)
+    (kept,) = (right.clone / ".dvc/cache/files/md5").glob("*/*")
+    kept.chmod(0o644)
+    kept.write_bytes(b"a new export, written through a link")
+
+    (found,) = errors(right)
+
+    assert found.startswith("the 1 objects of the cache hash to their names: 1 do not; the first ")
+    assert str(kept.relative_to(right.clone.folder)) in found

@@ -13,7 +13,11 @@ from registries import Registry
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$*" >>{0}/calls
 case "$1" in
-  image) for last; do :; done; grep -qxF "$last" {0}/has && echo 1000000 ;;
+  image) for last; do :; done;
+    if grep -qxF "$last" {0}/has; then echo 1000000; else
+      echo "Error: No such image: $last" >&2
+      exit 1
+    fi ;;
   pull) [ -e {0}/pulls ] && echo "$3" >>{0}/has ;;
   build)
     [ "$DOCKER_BUILDKIT" = 0 ] && cat >{0}/context && [ ! -e {0}/fails ] || exit 1

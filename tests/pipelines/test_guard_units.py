@@ -300,30 +300,11 @@ def test_an_export_in_dvc_is_not_for_a_branch(clone: Git) -> None:
         guard.change(clone, base, branch, known)
 
 
-def test_secrets_of_the_environment_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    connection = "AccountName=me;AccountKey=abcdefgh12==;BlobEndpoint=http://h/me"
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
-    monkeypatch.setenv("CI_JOB_TOKEN", "tokenvalue")
-    monkeypatch.setenv("SHORT_TOKEN", "a")
-    monkeypatch.setenv("HARMLESS", "harmless value")
-
-    assert commands.redacted(f"x {connection} y") == "x *** y"
-    assert commands.redacted("no abcdefgh12== here") == "no *** here"
-    assert commands.redacted("https://u:tokenvalue@h a") == "https://***@h a"
-    assert commands.redacted("https://u:other@h/x:y@z") == "https://***@h/x:y@z"
-    assert commands.redacted("?sv=1&sig=Zm9v%3D&se=2") == "?sv=1&sig=***&se=2"
-    assert commands.redacted("AccountKey=other;x") == "AccountKey=***;x"
-    assert commands.redacted("harmless value") == "harmless value"
-
-
-def test_a_commands_output_is_redacted_and_any_bytes_are_text(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("CI_JOB_TOKEN", "tokenvalue")
-    done = commands.run("/bin/sh", "-c", r"printf 'tokenvalue \377'; echo tokenvalue >&2; exit 3")
-    assert (done.stdout, done.stderr, done.returncode) == ("*** \ufffd", "***\n", 3)
-    with pytest.raises(PipelineError, match=r"ended with 3:\n\*\*\*") as caught:
-        commands.output("/bin/sh", "-c", "echo $CI_JOB_TOKEN; exit 3")
+def test_a_commands_output_is_text_whatever_bytes_it_has() -> None:
+    done = commands.run("/bin/sh", "-c", r"printf 'out \377'; echo err >&2; exit 3")
+    assert (done.stdout, done.stderr, done.returncode) == ("out \ufffd", "err\n", 3)
+    with pytest.raises(PipelineError, match=r"ended with 3:\nout") as caught:
+        commands.output("/bin/sh", "-c", "echo out; exit 3")
     assert not isinstance(caught.value, Transient)
 
 

@@ -57,3 +57,19 @@ def test_the_traceback_of_a_bug_shows_no_secret() -> None:
         check=False,
     )
     assert "ValueError: ***" in done.stderr
+
+
+def test_secrets_of_the_environment_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = "AccountName=me;AccountKey=abcdefgh12==;BlobEndpoint=http://h/me"
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection)
+    monkeypatch.setenv("CI_JOB_TOKEN", "tokenvalue")
+    monkeypatch.setenv("SHORT_TOKEN", "a")
+    monkeypatch.setenv("HARMLESS", "harmless value")
+
+    assert messages.redact(f"x {connection} y") == "x *** y"
+    assert messages.redact("no abcdefgh12== here") == "no *** here"
+    assert messages.redact("https://u:tokenvalue@h a") == "https://***@h a"
+    assert messages.redact("https://u:other@h/x:y@z") == "https://***@h/x:y@z"
+    assert messages.redact("?sv=1&sig=Zm9v%3D&se=2") == "?sv=1&sig=***&se=2"
+    assert messages.redact("AccountKey=other;x") == "AccountKey=***;x"
+    assert messages.redact("harmless value") == "harmless value"

@@ -14,7 +14,7 @@ import pytest
 
 from registries import PROJECT
 
-TOOLS = "cat cut dirname grep head mkdir rm sed seq setsid sleep tail tr wc"
+TOOLS = "cat cut dirname grep head mkdir rm sed seq setsid sleep tail timeout tr wc"
 """What is the same on every machine."""
 
 STUBS = {

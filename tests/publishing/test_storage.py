@@ -226,7 +226,8 @@ ANSWERS = {
 @contextmanager
 def answering(code: int) -> Iterator[int]:
     """Serve a storage that refuses whatever it is asked, as Azure does; yield its port."""
-    body = f"<?xml version='1.0'?><Error><Code>{ANSWERS[code][0]}</Code></Error>".encode()
+    error = f"<Code>{ANSWERS[code][0]}</Code><Message>No.</Message>"
+    body = f"<?xml version='1.0'?><Error>{error}</Error>".encode()
 
     class Refusing(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -338,7 +339,7 @@ def test_a_movie_that_was_imported_by_its_address_must_be_in_the_remote(world: W
 
 
 def test_what_another_remote_is_to_hold_is_looked_up_there(world: World) -> None:
-    person, other = maintainer(world), world.folder / "other storage"
+    person, other = maintainer(world), world.folder.parent / "other storage"
     other.mkdir()
     person.sh(f"dvc remote add -q other '{other}'")
     (person / "data/movie3/notes.txt").write_text("kept in another place")
@@ -364,7 +365,7 @@ def test_a_split_whose_dependencies_lack_a_dataset_is_refused(world: World) -> N
     text = world.file("dvc.yaml").decode()
     lines = [line for line in text.splitlines() if line.strip() != "- data/movie2/labelmap.txt"]
     assert len(lines) == len(text.splitlines()) - 1
-    world.commit(**{"dvc.yaml": "\n".join(lines).encode()})
+    world.commit("a change", **{"dvc.yaml": "\n".join(lines).encode()})
     branch, before = world.sync(), world.head
     why = "dvc.yaml: merge-annotations-training: its command uses data/movie2/labelmap.txt, which"
 
