@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipelines import branches, forge, messages, objects, place, remote
-from pipelines.attempt import WORK, Attempt, Options, stop_left_overs
+from pipelines import branches, declared, forge, images, messages, objects, place, remote
+from pipelines.attempt import WORK, Attempt, Options, stop_left_overs, warn_of_unguarded
 from pipelines.branches import Branch
 from pipelines.dvc import Dvc
 from pipelines.errors import PipelineError, Transient
@@ -62,11 +62,14 @@ def _checked(name: str, options: Options, git: Git, folder: Path) -> str:
 
 
 def check_lock(options: Options) -> int:
-    """Tell whether a dvc.lock that is changed by hand, in a merge request, may be merged."""
+    """Tell whether a merge request may be merged: its dvc.yaml, and a dvc.lock changed by hand."""
     return _told("dvc.lock", partial(_checked_lock, options), options)
 
 
 def _checked_lock(options: Options, git: Git, _: Path) -> str:
+    stages = Dvc(Path.cwd(), options.seconds).stages()
+    declared.check(stages, images.read().images.values())
+    warn_of_unguarded(stages)
     head = Git(Path.cwd()).commit("HEAD")
     common = git.common(DEFAULT, head)
     if common is None:
@@ -76,8 +79,7 @@ def _checked_lock(options: Options, git: Git, _: Path) -> str:
         return "is not changed"
     if now is None:
         raise PipelineError("is deleted; restore it from the default branch")
-    cached = [stage for stage in Dvc(Path.cwd(), options.seconds).stages() if stage.cached]
-    outs = {path: name for stage in cached for path, name in stage.outs.items()}
+    outs = {path: name for each in stages if each.cached for path, name in each.outs.items()}
     named = [
         each._replace(remote=outs[each.path])
         for all_ in objects.of_lock(now).values()
@@ -114,6 +116,7 @@ def status(options: Options) -> int:
 def _standing(git: Git, folder: Path, options: Options) -> str:
     attempt = Attempt(git, folder, None, options)
     with attempt.work():
+        warn_of_unguarded(attempt.stages)
         said = [f"{stage}: would run: {why}" for stage, why in attempt.dvc.why(attempt.targets)]
         said += [f"{path}: the remote lacks it ({why})" for path, why in attempt.lost().items()]
     return "\n  ".join(["", *said]) if said else "nothing to do"

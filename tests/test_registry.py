@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 import scene
+from pipelines import declared
+from pipelines.dvc import Dvc
 from registries import Registry, picture
 
 CACHED = "merge-annotations-training merge-annotations-validation"
@@ -43,6 +45,16 @@ def test_a_second_run_does_nothing(reproduced: Registry) -> None:
     again = reproduced.sh("dvc repro")
 
     assert ran(again.stdout) == set()
+
+
+def test_each_stage_declares_what_its_command_reads(clone_of: Clone) -> None:
+    """Else what is published later is stale; and splits are compared with each other."""
+    registry = clone_of("as it is")
+    stages = Dvc(registry.folder, 60).stages()
+    images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"]
+
+    declared.check(stages, images.values())
+    assert declared.unguarded(stages) == []
 
 
 def merged(registry: Registry) -> list[dict[str, str]]:

@@ -239,3 +239,15 @@ def test_status_says_what_would_be_done_and_publish_does_it_without_a_branch(
     assert world.bare.git("log", "-1", "--format=%P", world.head) == base
     assert world.bare.git("log", "-1", "--format=%s", world.head) == "Publish what changed"
     world.whole()
+
+
+def test_a_branch_that_becomes_a_folder_of_branches_stops_nobody(world: World) -> None:
+    tip = world.bare.refs()[f"refs/heads/{world.branch}"]
+    world.bare.git("update-ref", "refs/heads/cvat_77_x", tip)
+    assert world.publish().stdout == "default branch: nothing to do\n"
+    world.bare.git("update-ref", "-d", "refs/heads/cvat_77_x")
+    world.bare.git("update-ref", "refs/heads/cvat_77_x/y", tip)
+    branch = world.sync()
+
+    assert f"{branch}: published as" in world.publish().stdout
+    world.whole()
