@@ -168,7 +168,7 @@ def test_a_registry_without_data_and_remote_ends_without_traceback(right: World)
 
 
 def test_with_a_folder_as_remote_all_can_be_right(right: World) -> None:
-    folder = right.folder / "storage"
+    folder = right.folder.parent / "storage"
     folder.mkdir()
     right.clone.sh(f"dvc remote modify storage url '{folder}'")
     right.env = {}
