@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from pipelines import commands, engine, images, messages, remote
 from pipelines.errors import PipelineError
 from pipelines.git import Git
@@ -174,6 +172,8 @@ def _cache() -> Iterator[Finding]:
     A file that is linked to the cache and written to, by root or after a `chmod`, changes what
     old versions have.
     """
+    from tqdm import tqdm  # noqa: PLC0415  # where images are built, Python may lack it
+
     known = commands.run(sys.executable, "-m", "dvc", "cache", "dir").stdout.strip()
     objects = sorted(Path(known, "files", "md5").glob("[0-9a-f][0-9a-f]/*")) if known else []
     wrong = [
