@@ -1,7 +1,6 @@
 """`doctor`: is everything set up as it should be? In a CI job as on a laptop."""
 
 import os
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -163,7 +162,7 @@ def _scheme() -> str:
 
 def _setting(name: str) -> str:
     """Return a setting of DVC, empty if it has none."""
-    return commands.run(sys.executable, "-m", "dvc", "config", name).stdout.strip()
+    return commands.module("dvc", "config", name).stdout.strip()
 
 
 def _cache() -> Iterator[Finding]:
@@ -174,7 +173,7 @@ def _cache() -> Iterator[Finding]:
     """
     from tqdm import tqdm  # noqa: PLC0415  # where images are built, Python may lack it
 
-    known = commands.run(sys.executable, "-m", "dvc", "cache", "dir").stdout.strip()
+    known = commands.module("dvc", "cache", "dir").stdout.strip()
     objects = sorted(Path(known, "files", "md5").glob("[0-9a-f][0-9a-f]/*")) if known else []
     wrong = [
         path
