@@ -332,7 +332,7 @@ def test_a_place_that_is_no_folder_is_put_right(world: World, kind: str) -> None
 def at_work(engine: docker.DockerClient, place: Path) -> list[Container]:
     """The containers of a publish that works in a folder."""
     label = f"data-registry={place}"
-    return engine.containers.list(all=True, filters={"label": label})
+    return engine.containers.list(all=True, ignore_removed=True, filters={"label": label})
 
 
 def test_a_killed_publish_leaves_nothing_at_work_once_the_next_has_begun(
