@@ -9,9 +9,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pipelines import doctor, images, messages, publish
-from pipelines.attempt import Options
+from pipelines import messages
+from pipelines.containers import images
 from pipelines.errors import PipelineError, Transient
+from pipelines.publishing import publish
+from pipelines.publishing.attempt import Options
+from pipelines.setup import doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
