@@ -81,7 +81,7 @@ def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
             own = tmp_path / {"programs": "bin"}.get(name, name)
             assert script.count(f"{name}={place}\n") == 1
             script = script.replace(f"{name}={place}\n", f"{name}={own}\n")
-        (tmp_path / "project/pipelines").mkdir(parents=True)
+        (tmp_path / "project/pipelines/setup").mkdir(parents=True)
         (tmp_path / "project/pipelines/setup/setup.sh").write_text(script)
         return Machine(tmp_path)
 
