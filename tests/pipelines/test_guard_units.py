@@ -31,7 +31,10 @@ datasets:
 
 def test_the_parameters_of_publishing_have_defaults() -> None:
     exports = {"street": "data/street/annotations.xml", "2024": "data/2024/cvat.zip"}
-    assert params.parse(PARAMS) == Settings(exports, {7: "street"}, 0.2, 16_000_000)
+    sources = {"street": "s.mkv", "2024": "t.mkv"}
+    assert params.parse(PARAMS) == Settings(
+        exports, {7: "street"}, 0.2, 16_000_000, sources=sources
+    )
     own = params.parse(f"{PARAMS}publish: {{max-drop: 1, max-size: 5}}\n")
     assert (own.max_drop, own.max_size) == (1, 5)
     assert params.parse("datasets:\n") == Settings()
