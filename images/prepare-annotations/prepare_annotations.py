@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import rules
-from annotations import dataset, exports
+from annotations import dataset, exports, labels
 from annotations.cvat_xml import ANY, Choice
 from annotations.dataset import Metrics, Written
 from annotations.model import Export
@@ -132,7 +132,7 @@ def read(loaded: Parameters, name: str) -> Annotations:
     """Return the section `annotations` of a parameter file with what a dataset overrides."""
     own = ("datasets", name, "annotations")
     settings = loaded.section(Annotations, ("annotations",), own)
-    for key, text in (*_label_mistakes(settings), *_other_mistakes(settings)):
+    for key, text in _find_mistakes(settings):
         place = own if key in loaded.mapping(own) else ("annotations",)
         raise loaded.error((*place, key), text)
     if "destination" in loaded.mapping(own):
@@ -140,21 +140,9 @@ def read(loaded: Parameters, name: str) -> Annotations:
     return settings
 
 
-def _label_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the labels: key and text."""
-    labels = settings.valid_labels
-    if not labels:
-        yield "valid-labels", "is empty; name the labels to keep"
-    for label in labels:
-        if not dataset.is_label(label):
-            text = "cannot be a label: it becomes a file's name and a line of labelmap.txt"
-            yield "valid-labels", f"{label!r} {text}"
-        if labels.count(label) > 1:
-            yield "valid-labels", f"{label!r} is in it twice; remove one"
-
-
-def _other_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the other parameters: key and text."""
+def _find_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the parameters: key and text."""
+    yield from (("valid-labels", text) for text in labels.find_mistakes(settings.valid_labels))
     sizes = settings.min_size
     if len(sizes) != 2 or not all(0 <= size < math.inf for size in sizes):
         yield "min-size", "must be two numbers from 0: [width, height]"

@@ -40,6 +40,28 @@ def test_only_valid_labels_are_kept_and_the_others_counted(
     }
 
 
+@pytest.mark.parametrize("objects", [[], [CAR], [BICYCLE, CAR, BIRD]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "annotations: {valid-labels: [Tram, Car, Bicycle], keep-empty: True}\n"
+        "splits: {training: {datasets: [movie1]}}",
+        "annotations: {valid-labels: [Bicycle, Car], keep-empty: True}\n"
+        "datasets: {movie1: {annotations: {valid-labels: [Tram, Car, Bicycle]}}}",
+    ],
+    ids=["of all datasets", "overridden"],
+)
+def test_the_labelmap_has_all_valid_labels_in_their_order(
+    root: Path, voc: Write, prepare: Prepare, parameters: Callable[[str], None],
+    objects: list[Object], text: str,
+) -> None:  # fmt: skip
+    parameters(text)
+    prepare(voc({"frame_000000.PNG": objects}))
+    lines = (root / "labelmap.txt").read_text().splitlines()
+
+    assert [line.split(":")[0] for line in lines[1:]] == ["background", "Tram", "Car", "Bicycle"]
+
+
 @pytest.mark.parametrize("label", ["car", "Car ", "Cars", "\u0421ar", "Ca"])
 def test_a_label_that_only_looks_valid_is_not(voc: Write, prepare: Prepare, label: str) -> None:
     metrics = prepare(voc({"frame_000000.PNG": [(label, BOX, {})]}))
