@@ -37,7 +37,7 @@ from pictures import PLACE, place
 from selection import Source, list_inputs, name_sources, parse_source, refuse_unused
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
-from stage.progress import shown
+from stage.progress import show_progress
 from stage.replaceable import Folder, Kind, Output, check_replaceable
 from stage.workers import spread
 
@@ -76,7 +76,10 @@ def merge(
     against: Sequence[Against] = (),
     parameters: Path | None = None,
 ) -> None:
-    """Merge the datasets in folders into destination; parameters: params.yaml, for class numbers."""
+    """Merge the datasets in folders into destination.
+
+    parameters: params.yaml, for the order of the labels; None: they are sorted.
+    """
     named = name_sources(folders)
     order = classes.read(parameters)
     finals = {part: destination / part for part in PARTS}
@@ -87,7 +90,8 @@ def merge(
     check_replaceable(made, [*read, parameters] if parameters else read)
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
         numbers = dataset.Metrics()
-        written, lines = _write(named, dataset.writer(aside[finals["Annotations"]]), numbers)
+        to = dataset.writer(aside[finals["Annotations"]])
+        written, lines = _write(named, to, numbers, destination)
         refuse_overlap(lines, named, against)
         labels = classes.count(order, (source.folder for source in named.values()), numbers)
         dataset.write_imagesets(written, labels, aside[finals["ImageSets"]])
@@ -112,7 +116,7 @@ def link(folders: Sequence[Path | Source], destination: Path) -> None:
             text = f"names the dataset {line.dataset}; give it as --source, or merge again"
             raise StageError(f"{merged}: {text}")
     with outputs.whole(pictures) as aside:
-        wanted = shown(lines, str(destination), "pictures")
+        wanted = show_progress(lines, destination, "pictures")
         place(wanted, _folders(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
 
@@ -135,7 +139,10 @@ class _Part:
 
 
 def _write(
-    named: dict[str, Source], to: dataset.Folder | dataset.Zip, numbers: dataset.Metrics
+    named: dict[str, Source],
+    to: dataset.Folder | dataset.Zip,
+    numbers: dataset.Metrics,
+    destination: Path,
 ) -> tuple[list[Written], list[Merged]]:
     """Write the annotations of all datasets under their new names, and return what was written."""
     lines: list[Merged] = []
@@ -167,7 +174,7 @@ def _write(
                 numbers.add(part.numbers)
                 yield from part.written
 
-        written = list(shown(write_all(), "merge", "pictures"))
+        written = list(show_progress(write_all(), destination, "pictures"))
     refuse_unused(named, {line.dataset for line in lines})
     to.finish(written)
     return written, lines

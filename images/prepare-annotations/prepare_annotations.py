@@ -31,7 +31,7 @@ from annotations.model import Export
 from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
 from stage.parameters import Parameters, load
-from stage.progress import shown
+from stage.progress import show_progress
 from stage.replaceable import Output, check_replaceable
 from stage.workers import spread
 
@@ -91,7 +91,7 @@ def check(parameters: Path, root: Path, source: Path, *, choice: Choice = ANY) -
     sieve = Sieve(settings, pictures, str(source), rewrite=known)
     sources.file(source)
     with exports.opened(source, pictures, choice) as export:
-        for annotation in shown(export.annotations, source.name, "pictures"):
+        for annotation in show_progress(export.annotations, source, "pictures"):
             sieve.kept(annotation)
         sieve.finish(export)
     sieve.warn()
@@ -122,7 +122,7 @@ def _written(export: Export, sieve: Sieve, to: dataset.Folder | dataset.Zip) -> 
             sieve.add(metrics, examples, found)
             yield from written
 
-    written = sorted(shown(parts(), Path(sieve.where).name, "pictures"))
+    written = sorted(show_progress(parts(), Path(sieve.where), "pictures"))
     sieve.finish(export)
     to.finish(written)
     return written

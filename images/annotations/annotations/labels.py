@@ -39,7 +39,8 @@ def find_mistakes(labels: Sequence[str]) -> Iterator[str]:
         yield "is empty; name the labels to keep"
     for label in labels:
         if not is_valid_label(label):
-            yield f"{label!r} cannot be a label: it becomes a file's name and a line of labelmap.txt"
+            text = "cannot be a label: it becomes a file's name and a line of labelmap.txt"
+            yield f"{label!r} {text}"
         if labels.count(label) > 1:
             yield f"{label!r} is in it twice; remove one"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stage import progress
 from stage.errors import StageError
 
 Write = Callable[..., Path]
@@ -204,3 +205,14 @@ def test_nothing_is_written_beside_the_annotations_unless_asked_for(
 def test_an_export_that_has_one_picture_twice_is_refused(voc: Write, prepare: Prepare) -> None:
     with pytest.raises(StageError, match="twice"):
         prepare(voc({"frame_000000.PNG": [CAR], "FRAME_000000.jpg": [CAR]}))
+
+
+def test_progress_names_the_export_by_its_path(
+    voc: Write, prepare: Prepare, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    source = voc({"frame_000000.PNG": [CAR], "frame_000001.PNG": [BICYCLE]})
+    prepare(source)
+
+    assert f"{source}: 2 pictures\n" in capsys.readouterr().err
