@@ -17,7 +17,7 @@ PROJECT = Path(__file__).parents[1]
 SAMPLE = PROJECT / "tests/sample/registry"
 """What tests/sample/make.py made, and the pipeline for it: the data of the tests' registries."""
 
-TOOLS = ("images", "pipelines", "tests")
+TOOL_FOLDERS = ("images", "pipelines", "tests")
 """The folders of the project in which nothing belongs to the registry at its top."""
 
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -92,7 +92,7 @@ def belongs_to_registry(path: str) -> bool:
     [False, False]
     """
     first, name = Path(path).parts[0], Path(path).name
-    if first in TOOLS:
+    if first in TOOL_FOLDERS:
         return False
     named = name in ("params.yaml", "dvc.yaml", "dvc.lock") or name.endswith(".dvc")
     return named or first in ("data", ".dvc")
