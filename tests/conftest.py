@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from registries import PROJECT, Registry, copy_of_project
+from registries import PROJECT, SAMPLE, Registry, copy_of_project
 
 CORPUS = Path(os.environ.get("REGISTRY_CORPUS", PROJECT.parent / "shared" / "corpus"))
 
@@ -43,22 +43,22 @@ def engine() -> docker.DockerClient:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Registry:
-    """A registry with nothing in data/ and the project's params.yaml, in a folder with a name
+    """A registry with nothing in data/ and the sample's params.yaml, in a folder with a name
     as people have them."""
     folder = tmp_path / "my régistry"
     (folder / "data").mkdir(parents=True)
-    shutil.copy(PROJECT / "params.yaml", folder)
+    shutil.copy(SAMPLE / "params.yaml", folder)
     return Registry(folder)
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Callable[[str], Registry]:
-    """Make fresh clones of the project, by name."""
+    """Make fresh registries of the project's tools and the sample, by name."""
     return lambda name: copy_of_project(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
 def clone_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Registry]:
-    """Make fresh clones of the project, by name, that live as long as a test module."""
+    """Make the same, by name, that live as long as a test module."""
     folder = tmp_path_factory.mktemp("module")
     return lambda name: copy_of_project(folder / name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from registries import PROJECT, Registry
+from registries import PROJECT, SAMPLE, Registry
 
 OLD, NEW = b"the old export", b"the new export of an annotator"
 PATH = "data/street/cvat-pascalvoc.zip"
@@ -20,7 +20,7 @@ def registry(tmp_path: Path) -> Registry:
     (registry / "data/street").mkdir(parents=True)
     registry.sh("git init -q && dvc init -q")
     config = registry / ".dvc/config"
-    config.write_text((PROJECT / ".dvc/config").read_text())
+    config.write_text((SAMPLE / ".dvc/config").read_text())
     (tmp_path / "Downloads").mkdir()
     (tmp_path / "Downloads/new-export.zip").write_bytes(NEW)
     return registry

@@ -10,7 +10,7 @@ import docker
 import pytest
 
 import scene
-from registries import PROJECT, Registry
+from registries import SAMPLE, Registry
 
 Tree = Callable[[Path], dict[str, bytes | None]]
 
@@ -40,7 +40,7 @@ def registry(bare: Registry, engine: docker.DockerClient) -> Registry:
     """A registry with movie1's export and frame index, and the outputs of an earlier run."""
     root = bare / "data/movie1"
     root.mkdir()
-    shutil.copy(PROJECT / "data/movie1" / EXPORT, root)
+    shutil.copy(SAMPLE / "data/movie1" / EXPORT, root)
     lines = (f"{n},frame_{n:06}.PNG,,320,240,\n" for n in range(scene.MOVIE1.frames))
     (root / "frames.csv").write_text("number,name,time,width,height,hash\n" + "".join(lines))
     for name, content in OLD.items():

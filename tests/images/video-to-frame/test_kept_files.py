@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from registries import PROJECT, Registry
+from registries import PROJECT, SAMPLE, Registry
 from stage import frames
 
 Run = Callable[..., tuple[int, str, str]]
 Mount = Callable[..., None]
 
-SHORT = PROJECT / "data/movie3/movie.mp4"
+SHORT = SAMPLE / "data/movie3/movie.mp4"
 
 
 @pytest.fixture
