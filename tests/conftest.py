@@ -9,6 +9,7 @@ import pytest
 
 import corpora
 from hostile import files
+from hostile.files import HostileFile
 from registries import PROJECT, Registry, copy_of_project
 
 collect_ignore = [] if corpora.LARGER in corpora.SETS else ["test_larger_corpus.py"]
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def hostile_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def hostile_file(tmp_path_factory: pytest.TempPathFactory) -> HostileFile:
     """Write a hostile file, by its name, for all tests to read; return its path."""
     folder = tmp_path_factory.mktemp("hostile")
     return lambda name: files.write(name, folder)

@@ -26,7 +26,7 @@ TASK = """<annotations>
     <original_size><width>64</width><height>48</height></original_size>
     <labels><label><name>Car</name></label></labels></task></meta>
 {}</annotations>
-"""  # noqa: E501 - as CVAT writes it
+"""
 IMAGES = "<annotations><version>1.1</version>{}</annotations>\n"
 SHAPE = (
     '    <box frame="{}" outside="{}" occluded="0" keyframe="1" '
@@ -50,9 +50,7 @@ EDGES: Edges = ("1", "1", "9", "9")
 
 def track(number: int = 0, label: str = "Car", *boxes: tuple[str, Edges, str]) -> str:
     """A track of boxes: frame, edges and the flag `outside` of each; one box, if none is given."""
-    drawn = (
-        SHAPE.format(frame, out, *edges) for frame, edges, out in boxes or [("0", EDGES, "0")]
-    )
+    drawn = (SHAPE.format(frame, out, *edges) for frame, edges, out in boxes or [("0", EDGES, "0")])
     return TRACK.format(number, label, "".join(drawn))
 
 
@@ -113,9 +111,7 @@ ENTITIES = {
     "x03_xxe_parameter_entity.xml": declared(
         f'<!DOCTYPE annotations [<!ENTITY % p SYSTEM "{ADDRESS}/x03.dtd"> %p;]>', GOOD
     ),
-    "x04_external_dtd.xml": declared(
-        f'<!DOCTYPE annotations SYSTEM "{ADDRESS}/x04.dtd">', GOOD
-    ),
+    "x04_external_dtd.xml": declared(f'<!DOCTYPE annotations SYSTEM "{ADDRESS}/x04.dtd">', GOOD),
     "x05_billion_laughs.xml": DECLARATION
     + f'<!DOCTYPE annotations [<!ENTITY l0 "lol">\n{LAUGHS}]>\n'
     '<annotations><version>1.1</version><track id="0" label="&l9;"/></annotations>\n',
@@ -125,9 +121,7 @@ ENTITIES = {
     "x07_entity_loop.xml": DECLARATION
     + '<!DOCTYPE annotations [<!ENTITY a "&b;"><!ENTITY b "&a;">]>\n'
     '<annotations><track id="0" label="Car">&a;</track></annotations>\n',
-    "x08_benign_doctype.xml": declared(
-        "<!DOCTYPE annotations [<!ELEMENT annotations ANY>]>", GOOD
-    ),
+    "x08_benign_doctype.xml": declared("<!DOCTYPE annotations [<!ELEMENT annotations ANY>]>", GOOD),
     "x09_xinclude.xml": DECLARATION
     + '<annotations xmlns:xi="http://www.w3.org/2001/XInclude"><version>1.1</version>'
     f'<track id="0" label="Car"><xi:include href="file://{CANARY_PATH}" parse="text"/></track>'
@@ -204,9 +198,7 @@ NUMBERS = {
 }
 
 FRAMES = {
-    "x50_frame_span_bomb.xml": task(
-        track(0, "Car", ("0", EDGES, "0"), ("2000000000", EDGES, "1"))
-    ),
+    "x50_frame_span_bomb.xml": task(track(0, "Car", ("0", EDGES, "0"), ("2000000000", EDGES, "1"))),
     "x51_frame_negative.xml": at("-1"),
     "x52_frame_past_end.xml": at("10"),
     "x53_frame_not_integer.xml": at("1e3"),
@@ -229,8 +221,7 @@ NAMES = {
     "x60_duplicate_track_ids.xml": task(track(), track()),
     "x61_duplicate_image_names.xml": DECLARATION
     + IMAGES.format(
-        IMAGE.format(0, "a.jpg", IMAGE_BOX)
-        + '<image id="1" name="a.jpg" width="64" height="48"/>'
+        IMAGE.format(0, "a.jpg", IMAGE_BOX) + '<image id="1" name="a.jpg" width="64" height="48"/>'
     ),
     "x62_image_name_traversal.xml": images(PATHS),
     "x63_label_traversal.xml": labelled(

@@ -13,6 +13,9 @@ KINDS: dict[str, dict[str, Callable[[], bytes]]] = {
 }
 """Kind -> name -> what makes the content."""
 
+HostileFile = Callable[[str], Path]
+"""A test's fixture `hostile_file`: the name of a hostile file -> where it is."""
+
 MAKERS = {name: make for kind in KINDS.values() for name, make in kind.items()}
 
 BESIDE = {"m13_ffconcat_sibling.mkv": "m00_good_10frames.mkv"}
