@@ -41,8 +41,8 @@ def test_hostile_files_are_made_to_the_byte(hostile_file: HostileFile, kind: str
 
 
 def test_hostile_branches_are_made_to_the_commit(tmp_path: Path) -> None:
-    command = [sys.executable, HOSTILE / "gen.py", "--no-video", "--out", tmp_path / "theirs"]
-    subprocess.run([*command, "--branches", tmp_path], check=True, capture_output=True)
+    command = [sys.executable, f"{HOSTILE}/gen.py", "--no-video", "--out", f"{tmp_path}/theirs"]
+    subprocess.run([*command, "--branches", str(tmp_path)], check=True, capture_output=True)
     ours = branches.make(tmp_path / "ours")
 
     assert git(ours, "for-each-ref") == git(tmp_path / "registry.git", "for-each-ref")

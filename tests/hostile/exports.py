@@ -4,7 +4,7 @@ Nothing here attacks anybody: every secret is a file that a test writes, every a
 machine, and a test sees whether it was read or called.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 CANARY = "CANARY-5f1c9e-do-not-leak"
 CANARY_PATH = "/tmp/hostile-canary.txt"  # noqa: S108
@@ -273,9 +273,12 @@ PICTURES = {
     "v14_namespaced.xml": picture().replace("<annotation>", '<annotation xmlns="urn:x">'),
 }
 
+PARTS: tuple[Mapping[str, str | bytes], ...] = (
+    *(ENTITIES, SIZES, NO_EXPORTS, ENCODINGS, NUMBERS, FRAMES, NAMES, PICTURES),
+)
 FILES: dict[str, bytes] = {
     name: content if isinstance(content, bytes) else content.encode()
-    for part in (ENTITIES, SIZES, NO_EXPORTS, ENCODINGS, NUMBERS, FRAMES, NAMES, PICTURES)
+    for part in PARTS
     for name, content in part.items()
 }
 """Name -> content. What each is to be answered with stands in `expected`."""
