@@ -141,7 +141,7 @@ SIZES = {
     "x13_long_text.xml": labelled("L" * 200_000),
 }
 
-NO_EXPORTS = {
+NO_EXPORTS: dict[str, str | bytes] = {
     "x20_empty.xml": "",
     "x21_whitespace.xml": "\n \n",
     "x22_truncated.xml": task(track(), track(1))[:420],
@@ -158,7 +158,7 @@ NO_EXPORTS = {
     "x30_voc_where_cvat_expected.xml": DECLARATION + picture(),
 }
 
-ENCODINGS = {
+ENCODINGS: dict[str, str | bytes] = {
     "x31_utf16_good.xml": b"\xff\xfe" + GOOD.replace('"utf-8"', '"UTF-16"').encode("utf-16-le"),
     "x32_invalid_utf8.xml": labelled("Caf\udcff").encode("utf-8", "surrogateescape"),
     "x33_utf7_declared.xml": '<?xml version="1.0" encoding="UTF-7"?>\n'
