@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help repro test quick lint demo fuzz bench images lock stop engine
 
-SETUP := pipelines/setup.sh
+SETUP := pipelines/setup/setup.sh
 PYTHON := .venv/bin/python
 export PATH := .venv/bin:$(PATH)
 
@@ -55,9 +55,9 @@ stop: ## end the Docker engine that make started
 	@$(SETUP) stop
 
 lock: .venv/test ## renew the locked packages, requirements.in -> requirements.txt
-	pipelines/lock.sh
+	pipelines/setup/lock.sh
 
-.venv/run: pipelines/requirements.txt
+.venv/run: pipelines/setup/requirements.txt
 	@$(SETUP) check
 	@$(SETUP) venv $<
 	@touch $@
@@ -66,7 +66,7 @@ lock: .venv/test ## renew the locked packages, requirements.in -> requirements.t
 	@$(SETUP) venv $<
 	@touch $@
 
-.venv/services/installed: pipelines/setup.sh tests/services/package.json tests/services/package-lock.json .venv/test
+.venv/services/installed: pipelines/setup/setup.sh tests/services/package.json tests/services/package-lock.json .venv/test
 	@$(SETUP) services tests/services
 	@touch $@
 

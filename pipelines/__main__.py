@@ -8,10 +8,15 @@ exit codes: 0 done, 1 refused, 2 wrong options, 3 run it again later
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from pipelines import doctor, images, messages, publish
-from pipelines.attempt import Options
+from pipelines import messages
+from pipelines.containers import images
+from pipelines.datasets import split_stages
 from pipelines.errors import PipelineError, Transient
+from pipelines.publishing import publish
+from pipelines.publishing.attempt import Options
+from pipelines.setup import doctor
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +38,7 @@ COMMANDS = {
     "check": "say whether a branch of CVAT, or without BRANCH a merge request, would be taken",
     "publish": "publish the waiting branches of CVAT, then whatever else changed",
     "status": "say what waits, what would run and what the remote lacks; fetch no data",
+    "splits": "write the stages of the splits into dvc.yaml and pictures/dvc.yaml",
     "doctor": "say what is not set up as it should be, in a CI job or on a laptop",
 }
 
@@ -82,12 +88,22 @@ def _run(args: argparse.Namespace) -> int:
         return publish.DONE
     if args.command == "doctor":
         return doctor.doctor()
+    if args.command == "splits":
+        return _write_splits()
     options = Options(getattr(args, "max_drop", None), args.timeout)
     if args.command == "check":
         if args.branch is None:
             return publish.check_lock(options)
         return publish.check(args.branch, options)
     return {"publish": publish.publish, "status": publish.status}[args.command](options)
+
+
+def _write_splits() -> int:
+    for path in (changed := split_stages.write(Path.cwd())):
+        messages.say(f"{path}: written")
+    if not changed:
+        messages.say("dvc.yaml, pictures/dvc.yaml: have the splits of params.yaml already")
+    return publish.DONE
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import scene
-from pipelines import declared
-from pipelines.dvc import Dvc
+from pipelines.datasets import declared_deps
+from pipelines.storage.dvc import Dvc
 from registries import Registry, picture
 
 CACHED = "merge-annotations-training merge-annotations-validation"
@@ -53,8 +53,8 @@ def test_each_stage_declares_what_its_command_reads(clone_of: Clone) -> None:
     stages = Dvc(registry.folder, 60).stages()
     images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"]
 
-    declared.check(stages, images.values())
-    assert declared.unguarded(stages) == []
+    declared_deps.check(stages, images.values())
+    assert declared_deps.unguarded(stages) == []
 
 
 def merged(registry: Registry) -> list[dict[str, str]]:

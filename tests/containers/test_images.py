@@ -9,8 +9,8 @@ import docker
 import pytest
 import yaml
 
-from pipelines import dockerfiles, root
-from pipelines.engine import size
+from pipelines.containers import dockerfiles, root_image
+from pipelines.containers.engine import size
 from registries import PROJECT, Registry
 
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
@@ -99,7 +99,7 @@ def test_parents_are_no_stages(engine: docker.DockerClient) -> None:
 @every_stage
 def test_an_image_is_light(engine: docker.DockerClient, stage: str) -> None:
     whole, below = (
-        size(each) for each in (REFERENCES[stage], root.image(dockerfiles.declared_root()))
+        size(each) for each in (REFERENCES[stage], root_image.image(dockerfiles.declared_root()))
     )
 
     assert 0 < whole - below <= MEGABYTES[stage] * 1e6

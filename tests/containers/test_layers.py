@@ -17,7 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines import dockerfiles
+from pipelines.containers import dockerfiles
 from registries import PROJECT
 
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]

@@ -40,7 +40,7 @@ def changed(old: str = "", new: str = "") -> str:
 @pytest.fixture
 def registry(bare: Registry) -> Registry:
     """A registry with what a stage must not see."""
-    for path in ".git/config", ".dvc/config.local", "dvc.yaml", "pipelines/publish.py":
+    for path in ".git/config", ".dvc/config.local", "dvc.yaml", "pipelines/publishing/publish.py":
         (bare / path).parent.mkdir(parents=True, exist_ok=True)
         (bare / path).write_text(CANARY)
     return bare

@@ -57,7 +57,7 @@ def shared(
 ) -> Iterator[Shared]:
     """A registry of few images whose prefix names the container registry."""
     registry = clone("régistry")
-    registry.sh("git rm -q -r images/*-* images/registry")
+    registry.sh("git rm -q -r images/*-* images/tools")
     prefix = f"{container_registry.host}/{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())}/images"
     text = (registry / "images.yaml").read_text()
     (registry / "images.yaml").write_text(text.replace("localhost/data-registry", prefix))

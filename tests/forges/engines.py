@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import builds
+from pipelines.containers import builds
 from publishing.worlds import World
 from registries import GIT, PATH, PROJECT, Registry
 from services.azurite import NODE

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.doctor import SECRET
+from pipelines.setup.doctor import SECRET
 from registries import PROJECT
 
 WORKFLOWS = {path.name: path.read_text("utf-8") for path in PROJECT.glob(".github/workflows/*.yml")}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from pipelines.doctor import SECRET
+from pipelines.setup.doctor import SECRET
 from publishing.worlds import World
 from registries import Registry
 from services.gitserver import git

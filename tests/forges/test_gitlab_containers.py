@@ -11,7 +11,7 @@ import pytest
 from docker.errors import ImageNotFound
 
 from forges.engines import BUILDS, HELPER, checkout, gitlab_in_containers, references
-from pipelines import dockerfiles, root
+from pipelines.containers import dockerfiles, root_image
 from publishing.worlds import World
 from registries import PROJECT, Registry
 from services.container_registry import ContainerRegistry, forget
@@ -27,14 +27,14 @@ look:
 @pytest.fixture(autouse=True)
 def runner(engine: docker.DockerClient) -> Iterator[None]:
     """What gitlab-ci-local needs; Debian, as from a container registry; no builds afterwards."""
-    text = f"FROM {root.MADE}\nRUN apt-get update && apt-get install --yes rsync"
+    text = f"FROM {root_image.MADE}\nRUN apt-get update && apt-get install --yes rsync"
     engine.images.build(fileobj=BytesIO(text.encode()), tag=HELPER, network_mode="host", rm=True)
     debian = dockerfiles.declared_root()
     try:
         engine.images.get(debian)
         made = False
     except ImageNotFound:
-        made = engine.images.get(root.MADE).tag(debian)
+        made = engine.images.get(root_image.MADE).tag(debian)
     yield
     if made:
         engine.images.remove(debian)
@@ -49,7 +49,7 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
     tmp_path: Path,
 ) -> None:
     knows = {"SHARED": "yes", **container_registry.log_in(tmp_path / "docker")}
-    forge, image = container_registry.credentials, references(world)["registry"]
+    forge, image = container_registry.credentials, references(world)["tools"]
 
     # The first run: nothing but Debian. What is made there is pushed, and its like is gone here.
     clone = checkout(world, "runner")
@@ -83,7 +83,7 @@ def test_from_the_first_run_to_a_publish_in_the_image_that_it_made(
 def test_a_build_folder_that_the_engine_does_not_see_is_named(world: World) -> None:
     file = world.clone / ".gitlab-ci.yml"
     world.commit("a job", **{".gitlab-ci.yml": (file.read_text() + LOOK).encode()})
-    image = {"DATA_REGISTRY_IMAGE": references(world)["registry"]}
+    image = {"DATA_REGISTRY_IMAGE": references(world)["tools"]}
 
     ran = gitlab_in_containers(world, checkout(world, "runner"), "look", {}, **world.env, **image)
 
@@ -105,7 +105,7 @@ stages: [test, deploy]
 
 def test_a_registry_without_the_tools_publishes_by_their_image(world: World) -> None:
     """It has its pipeline, its parameters and its data; an include, and images.yaml."""
-    image = references(world)["registry"]
+    image = references(world)["tools"]
     other = Registry(world.folder / "other")
     git(world.folder, "clone", "-q", world.bare.file_url, other.folder.name)
     (other / "registry.yml").write_text((PROJECT / "pipelines/gitlab/registry.yml").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import builds, root
+from pipelines.containers import builds, root_image
 from registries import Registry
 
 DOCKER = """#!/bin/sh
@@ -58,7 +58,7 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Engine:
     for name in (*builds.BUNDLES, *builds.PASSED_ON):
         monkeypatch.delenv(name, raising=False)
     engine = Engine(folder)
-    engine.has(root.MADE)
+    engine.has(root_image.MADE)
     (folder / "calls").touch()
     return engine
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipelines import builds, dockerfiles, images, root
 from pipelines.__main__ import main
+from pipelines.containers import builds, dockerfiles, images, root_image
 from registries import Registry
 
 CANARY = "canary-token"
@@ -41,12 +41,17 @@ def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, nam
 
 def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None:
     (project / "pipelines/secret.txt").write_text("x")
-    found = members(builds.context("registry"))
-    listed = project.sh("git ls-files pipelines images/registry").stdout.split()
+    found = members(builds.context("tools"))
+    listed = project.sh("git ls-files pipelines images/tools").stdout.split()
 
-    wanted = {path.removeprefix("images/registry/") for path in listed}
+    wanted = {path.removeprefix("images/tools/") for path in listed}
     assert set(found) - {"ca-bundle.pem"} == wanted
-    assert {"Dockerfile", "registry", "pipelines/publish.py", "pipelines/build.txt"} <= wanted
+    assert {
+        "Dockerfile",
+        "registry",
+        "pipelines/publishing/publish.py",
+        "pipelines/setup/build.txt",
+    } <= wanted
 
 
 @pytest.mark.parametrize("tools", [False, True])
@@ -56,7 +61,7 @@ def test_the_image_of_the_tools_is_built_where_it_is_asked_for(
     images.ensure(tools=tools)
 
     asked = "".join(stub.calls("build") + stub.calls("image"))
-    assert (images.references()["registry"] in asked) is tools
+    assert (images.references()["tools"] in asked) is tools
     assert images.read().images == images.references()
     assert images.read().lacking() == []
 
@@ -88,7 +93,7 @@ def test_parents_are_built_first_and_named_to_their_children(project: Registry, 
         for name in (
             "base",
             "annotations",
-            "registry",
+            "tools",
             "video-to-frame",
             "merge-annotations",
             "prepare-annotations",
@@ -100,7 +105,7 @@ def test_parents_are_built_first_and_named_to_their_children(project: Registry, 
         *([wanted["annotations"]] * 2),
     ]
     assert all(given["REFERENCE"] == found[1] for found, given in built if found)
-    assert {given["ROOT_IMAGE"] for _, given in built} == {root.MADE}
+    assert {given["ROOT_IMAGE"] for _, given in built} == {root_image.MADE}
 
 
 def test_what_is_there_is_neither_built_nor_written_again(

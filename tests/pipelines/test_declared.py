@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipelines import declared
-from pipelines.dvc import Stage
+from pipelines.datasets import declared_deps
 from pipelines.errors import PipelineError
+from pipelines.storage.dvc import Stage
 
 IMAGE = "localhost/data-registry/merge-annotations:e1447a748a55"
 RUN = f'docker run --rm --mount type=bind,source="$PWD/data",target="$PWD/data" {IMAGE}'
@@ -32,7 +32,7 @@ def stage(words: str, *deps: str, name: str = "merge", run: str = RUN) -> Stage:
     ],
 )
 def test_what_is_declared_is_taken(words: str, deps: tuple[str, ...]) -> None:
-    declared.check([stage(words, *deps)], [IMAGE])
+    declared_deps.check([stage(words, *deps)], [IMAGE])
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_what_is_declared_is_taken(words: str, deps: tuple[str, ...]) -> None:
 )
 def test_what_is_not_declared_is_named(words: str, deps: tuple[str, ...], lost: str) -> None:
     with pytest.raises(PipelineError, match=f"dvc.yaml: merge: its command uses {lost}"):
-        declared.check([stage(words, *deps)], [IMAGE])
+        declared_deps.check([stage(words, *deps)], [IMAGE])
 
 
 def test_a_stage_that_runs_none_of_the_images_is_its_owners() -> None:
-    declared.check([stage("--source data/movie9", run="python train.py")], [IMAGE])
+    declared_deps.check([stage("--source data/movie9", run="python train.py")], [IMAGE])
 
 
 def test_splits_that_nothing_compares_are_named() -> None:
@@ -67,8 +67,8 @@ def test_splits_that_nothing_compares_are_named() -> None:
         f"{RUN} --destination data/merged/g --against data/merged/training/merge.csv",
         (),
     )
-    assert declared.unguarded([one, other]) == [("other", "data/merged/training/merge.csv")]
-    assert declared.unguarded([one, guarded]) == []
-    assert declared.unguarded([guarded, one]) == []
+    assert declared_deps.unguarded([one, other]) == [("other", "data/merged/training/merge.csv")]
+    assert declared_deps.unguarded([one, guarded]) == []
+    assert declared_deps.unguarded([guarded, one]) == []
     links = stage("--links-only --source data/movie1", name="links")
-    assert declared.unguarded([one, links]) == []
+    assert declared_deps.unguarded([one, links]) == []

@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from pipelines import forge
-from pipelines.forge import Outcome
+from pipelines.forges import forge
+from pipelines.forges.forge import Outcome
 
 DONE = [
     Outcome("cvat_12_main", 0, "published as 0123\n  movie2: Car 45 -> 43\n  merged/a: Car 9 -> 7"),

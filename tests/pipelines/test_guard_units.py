@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import branches, changes, commands, gates, guard, objects, settings
-from pipelines.branches import Branch
-from pipelines.changes import Line
+from pipelines import commands
+from pipelines.datasets import params
+from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError, Transient
-from pipelines.git import BRANCHES, DEFAULT, Git
-from pipelines.objects import Named
-from pipelines.settings import Settings
+from pipelines.publishing import branch_rules, branches, changes, publish_checks
+from pipelines.publishing.branches import Branch
+from pipelines.publishing.changes import Line
+from pipelines.storage import dvc, dvc_files
+from pipelines.storage.dvc_files import Named
+from pipelines.storage.git import BRANCHES, DEFAULT, Git
 from services.gitserver import git
 
 PARAMS = """
@@ -28,10 +31,13 @@ datasets:
 
 def test_the_parameters_of_publishing_have_defaults() -> None:
     exports = {"street": "data/street/annotations.xml", "2024": "data/2024/cvat.zip"}
-    assert settings.parse(PARAMS) == Settings(exports, {7: "street"}, 0.2, 16_000_000)
-    own = settings.parse(f"{PARAMS}publish: {{max-drop: 1, max-size: 5}}\n")
+    sources = {"street": "s.mkv", "2024": "t.mkv"}
+    assert params.parse(PARAMS) == Settings(
+        exports, {7: "street"}, 0.2, 16_000_000, sources=sources
+    )
+    own = params.parse(f"{PARAMS}publish: {{max-drop: 1, max-size: 5}}\n")
     assert (own.max_drop, own.max_size) == (1, 5)
-    assert settings.parse("datasets:\n") == Settings()
+    assert params.parse("datasets:\n") == Settings()
 
 
 @pytest.mark.parametrize(
@@ -58,7 +64,7 @@ def test_the_parameters_of_publishing_have_defaults() -> None:
 )
 def test_a_wrong_parameter_is_named(text: str, said: str) -> None:
     with pytest.raises(PipelineError, match=re.escape(said)) as caught:
-        settings.parse(text)
+        params.parse(text)
     assert "\n" not in str(caught.value)
 
 
@@ -137,20 +143,20 @@ stages:
 
 def test_a_lock_names_the_outputs_of_each_stage() -> None:
     named = [Named("data/a", "11.dir", 3, 2), Named("data/b", "22", 1, None)]
-    assert objects.of_lock(LOCK) == {"one@a": named, "two": []}
-    assert objects.of_lock("") == {}
+    assert dvc_files.of_lock(LOCK) == {"one@a": named, "two": []}
+    assert dvc_files.of_lock("") == {}
 
 
 def test_a_lock_loses_the_stages_that_are_not_published() -> None:
-    left = objects.without(LOCK, ["two", "three"])
-    assert objects.of_lock(left) == {"one@a": objects.of_lock(LOCK)["one@a"]}
-    assert objects.without(left, []) == left
+    left = dvc_files.without(LOCK, ["two", "three"])
+    assert dvc_files.of_lock(left) == {"one@a": dvc_files.of_lock(LOCK)["one@a"]}
+    assert dvc_files.without(left, []) == left
 
 
 @pytest.mark.parametrize("text", ["- 1", "stages: 1", "stages: {a: 1}", "a: {", "1"])
 def test_a_lock_that_is_none_is_named(text: str) -> None:
     with pytest.raises(PipelineError, match="restore it from git"):
-        objects.of_lock(text)
+        dvc_files.of_lock(text)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +175,7 @@ def test_a_lock_that_is_none_is_named(text: str) -> None:
 def test_a_dvc_file_names_what_this_registrys_remote_holds(
     text: str, path: str, found: list[str]
 ) -> None:
-    assert [each.path for each in objects.of_dvc_file(text, path)] == found
+    assert [each.path for each in dvc_files.of_dvc_file(text, path)] == found
 
 
 @pytest.fixture
@@ -267,7 +273,7 @@ def test_a_branch_of_very_many_commits_is_refused_before_they_are_looked_at(clon
     branch = Branch("cvat_1_long", 1, clone.commit("refs/heads/long"), 0)
 
     with pytest.raises(PipelineError, match="has more than 100 commits; delete it and sync"):
-        guard.change(clone, base, branch, known)
+        branch_rules.change(clone, base, branch, known)
 
 
 def test_a_change_that_a_later_commit_takes_back_is_found(clone: Git) -> None:
@@ -282,7 +288,7 @@ def test_a_change_that_a_later_commit_takes_back_is_found(clone: Git) -> None:
     branch = Branch("cvat_1_x", 1, clone.commit("HEAD"), 0)
 
     with pytest.raises(PipelineError, match=r"x: dvc\.yaml\\u202e\\n is not task 1's") as caught:
-        guard.change(clone, base, branch, known)
+        branch_rules.change(clone, base, branch, known)
     assert str(caught.value).isprintable()
 
 
@@ -297,7 +303,7 @@ def test_an_export_in_dvc_is_not_for_a_branch(clone: Git) -> None:
     known, branch = Settings({"a": path}, {1: "a"}), Branch("cvat_1_x", 1, tip, 0)
     base = clone.commit("HEAD")
     with pytest.raises(PipelineError, match="is kept in DVC"):
-        guard.change(clone, base, branch, known)
+        branch_rules.change(clone, base, branch, known)
 
 
 def test_a_commands_output_is_text_whatever_bytes_it_has() -> None:
@@ -333,7 +339,7 @@ def test_a_command_that_is_not_there_is_named() -> None:
 
 
 def test_stages_see_only_what_docker_needs_of_the_environment(tmp_path: Path) -> None:
-    shell = Path(commands.__file__).with_name("stage-shell")
+    shell = Path(dvc.__file__).with_name("stage-shell")
     env = {
         "PATH": os.environ["PATH"],
         "HOME": f"{tmp_path}/it's $(touch pwned) home",
@@ -363,10 +369,10 @@ def out(folder: Path, files: int | None = 1) -> Named:
 
 def test_plain_files_as_many_as_the_lock_says_pass_and_what_is_not_here_too(tmp_path: Path) -> None:
     file = Named("data/a/one.xml", "22", 1, None)
-    gates.plain(tmp_path, [out(tmp_path), file, Named("data/absent", "33.dir", 1, 5)])
+    publish_checks.plain(tmp_path, [out(tmp_path), file, Named("data/absent", "33.dir", 1, 5)])
 
 
-@pytest.mark.parametrize("name", ["link", "fifo", *gates.CONTROL, "deep/.dvcignore"])
+@pytest.mark.parametrize("name", ["link", "fifo", *publish_checks.CONTROL, "deep/.dvcignore"])
 @pytest.mark.parametrize("folder", [False, True])
 def test_an_output_with_what_is_no_plain_file_is_refused(
     tmp_path: Path, name: str, folder: bool
@@ -382,13 +388,13 @@ def test_an_output_with_what_is_no_plain_file_is_refused(
     else:
         path.touch()
     with pytest.raises(PipelineError, match=f"^data/a/{re.escape(name)}: is no plain file of data"):
-        gates.plain(tmp_path, [named])
+        publish_checks.plain(tmp_path, [named])
 
 
 def test_an_output_that_is_a_dangling_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labelmap.txt").symlink_to("absent")
     with pytest.raises(PipelineError, match=r"^labelmap\.txt: is no plain file"):
-        gates.plain(tmp_path, [Named("labelmap.txt", "11", 1, None)])
+        publish_checks.plain(tmp_path, [Named("labelmap.txt", "11", 1, None)])
 
 
 @pytest.mark.parametrize("files", [0, 2])
@@ -396,4 +402,4 @@ def test_an_output_of_another_count_than_the_lock_says_is_refused(
     tmp_path: Path, files: int
 ) -> None:
     with pytest.raises(PipelineError, match=f"data/a: has 1 files, but dvc.lock says {files}"):
-        gates.plain(tmp_path, [out(tmp_path, files)])
+        publish_checks.plain(tmp_path, [out(tmp_path, files)])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines import builds, images
+from pipelines.containers import builds, images
 from registries import PROJECT, Registry
 
 Clone = Callable[[str], Registry]
 STAGES = {"merge-annotations", "prepare-annotations", "video-to-frame"}
-ALL = {"annotations", "base", "registry", *STAGES}
+ALL = {"annotations", "base", "tools", *STAGES}
 ANNOTATIONS = {"annotations", "merge-annotations", "prepare-annotations"}
 
 
@@ -42,9 +42,9 @@ def test_images_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
         ("video-to-frame/video-to-frame", {"video-to-frame"}),
         ("prepare-annotations/rules.py", {"prepare-annotations"}),
         ("merge-annotations/merge_annotations.py", {"merge-annotations"}),
-        ("registry/registry", {"registry"}),
-        ("../pipelines/publish.py", {"registry"}),
-        ("../pipelines/requirements.txt", {"registry"}),
+        ("tools/registry", {"tools"}),
+        ("../pipelines/publishing/publish.py", {"tools"}),
+        ("../pipelines/setup/requirements.txt", {"tools"}),
     ],
 )
 @pytest.mark.parametrize("how", ["append", "delete", "executable"])

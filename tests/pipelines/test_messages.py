@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import commands, forge, messages
-from pipelines.forge import Outcome
+from pipelines import commands, messages
+from pipelines.forges import forge
+from pipelines.forges.forge import Outcome
 
 SECRET = "prepare-annotations"  # noqa: S105  # an ordinary word, that a token may be
 

@@ -9,8 +9,8 @@ import yaml
 import rules
 import video_to_frame
 from pipelines import __main__ as command_line
-from pipelines import publish
-from pipelines.settings import Settings
+from pipelines.datasets.params import Settings
+from pipelines.publishing import publish
 from registries import PROJECT
 
 README = (PROJECT / "README.md").read_text("utf-8")

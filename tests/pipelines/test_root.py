@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import dockerfiles, images, root
+from pipelines.containers import dockerfiles, images, root_image
 from pipelines.errors import PipelineError
 from registries import Registry
 
@@ -25,7 +25,7 @@ def test_a_root_image_can_be_pinned(project: Registry, stub: Any) -> None:
 
 def test_a_pinned_root_image_is_replaced_by_no_other(stub: Any) -> None:
     with pytest.raises(PipelineError, match=f"{PINNED}: cannot be pulled"):
-        root.image(PINNED)
+        root_image.image(PINNED)
 
     assert stub.calls("mmdebstrap") == []
 
@@ -33,10 +33,10 @@ def test_a_pinned_root_image_is_replaced_by_no_other(stub: Any) -> None:
 @pytest.mark.parametrize(
     ("has", "pulls", "uid", "expected"),
     [
-        (["debian:12", root.MADE], False, 0, "debian:12"),
-        ([root.MADE], False, 1000, root.MADE),
+        (["debian:12", root_image.MADE], False, 0, "debian:12"),
+        ([root_image.MADE], False, 1000, root_image.MADE),
         ([], True, 1000, "debian:12"),
-        ([], False, 0, root.MADE),
+        ([], False, 0, root_image.MADE),
         ([], False, 1000, None),
     ],
 )
@@ -53,10 +53,10 @@ def test_a_root_image_is_found_pulled_or_made(
     if pulls:
         (stub.folder / "pulls").touch()
     if expected:
-        assert root.image("debian:12") == expected
+        assert root_image.image("debian:12") == expected
     else:
         with pytest.raises(PipelineError, match="debian:12: cannot be pulled"):
-            root.image("debian:12")
+            root_image.image("debian:12")
 
     assert bool(stub.calls("mmdebstrap")) is (not has and not pulls and uid == 0)
 

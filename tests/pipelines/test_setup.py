@@ -41,7 +41,7 @@ class Machine:
     def setup(self, *words: str, **env: str) -> tuple[int, str]:
         """Run setup.sh; return its exit code and what it said."""
         done = subprocess.run(
-            ["/bin/bash", self.folder / "project/pipelines/setup.sh", *words],
+            ["/bin/bash", self.folder / "project/pipelines/setup/setup.sh", *words],
             env={"PATH": str(self.folder / "bin"), **env},
             capture_output=True,
             text=True,
@@ -74,15 +74,15 @@ def machine(tmp_path: Path) -> Iterator[Callable[..., Machine]]:
         (tmp_path / "stub").write_text("#!/bin/bash\n")
         for thing in has.split():
             (tmp_path / thing).touch(mode=0o755)
-        script = (PROJECT / "pipelines/setup.sh").read_text()
+        script = (PROJECT / "pipelines/setup/setup.sh").read_text()
         assert script.count("run=/run/data-registry") == 1  # else a test would end the real engine
         script = script.replace("run=/run/data-registry", f"run={tmp_path}/run")
         for name, place in ("socket", "/var/run/docker.sock"), ("programs", "/usr/local/bin"):
             own = tmp_path / {"programs": "bin"}.get(name, name)
             assert script.count(f"{name}={place}\n") == 1
             script = script.replace(f"{name}={place}\n", f"{name}={own}\n")
-        (tmp_path / "project/pipelines").mkdir(parents=True)
-        (tmp_path / "project/pipelines/setup.sh").write_text(script)
+        (tmp_path / "project/pipelines/setup").mkdir(parents=True)
+        (tmp_path / "project/pipelines/setup/setup.sh").write_text(script)
         return Machine(tmp_path)
 
     yield make
@@ -177,7 +177,7 @@ def without_docker(machine: Machine) -> Machine:
     docker, client = machine.folder / "bin/docker", machine.folder / "client"
     docker.rename(client)
     put = f"mkdir -p $1; cat {client} >$1/docker; chmod 755 $1/docker\n"
-    script = machine.folder / "project/pipelines/docker-client.sh"
+    script = machine.folder / "project/pipelines/setup/docker-client.sh"
     script.write_text(f"#!/bin/bash\necho client $* >>{machine.folder}/calls\n{put}")
     script.chmod(0o755)
     with (machine.folder / "bin/apt-get").open("a") as apt:

@@ -9,7 +9,7 @@ import pytest
 from registries import PROJECT
 
 DOCKERFILES = sorted(PROJECT.glob("images/*/Dockerfile"))
-LOCKS = sorted([*PROJECT.glob("**/requirements.txt"), PROJECT / "pipelines/build.txt"])
+LOCKS = sorted([*PROJECT.glob("**/requirements.txt"), PROJECT / "pipelines/setup/build.txt"])
 LOCKS = [path for path in LOCKS if ".venv" not in path.parts]
 CODE = sorted(
     path
@@ -53,7 +53,7 @@ def mistakes(dockerfile: str) -> set[str]:
     return found
 
 
-ALLOWED = {"registry": {"root"}}
+ALLOWED = {"tools": {"root"}}
 """What an image needs all the same: the tools work with what is root's on a runner."""
 
 

@@ -24,11 +24,13 @@ DRIVER = """
 import functools, json, os, shutil, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, os.getcwd())
-from pipelines import attempt, commands, gates, git, publish
+from pipelines import commands
+from pipelines.publishing import attempt, publish, publish_checks
+from pipelines.storage import git
 from pipelines.__main__ import main
-from pipelines.attempt import Attempt
+from pipelines.publishing.attempt import Attempt
 from pipelines.errors import PipelineError, Transient
-from pipelines.git import Git
+from pipelines.storage.git import Git
 HERE = Path(__file__).parent
 
 def die(*_):
@@ -529,7 +531,7 @@ def cut(self):
         try:
             self.tree()
             named = self._published(self.lock())
-            gates.all_named([stage for stage in self.stages if stage.cached], named)
+            publish_checks.all_named([stage for stage in self.stages if stage.cached], named)
             found = {n: [(e.path, e.md5) for e in outs] for n, outs in named.items()}
             if found != wanted:
                 print("looked up", length, [found[n] for n in found if found[n] != wanted[n]])
@@ -558,7 +560,7 @@ def test_these_tests_notice_a_publish_that_moves_the_branch_before_it_sends_data
     world: World,
 ) -> None:
     world.sync()
-    path = world.clone / "pipelines/attempt.py"
+    path = world.clone / "pipelines/publishing/attempt.py"
     text = path.read_text()
     right = "            self.push_data()\n            self.verify()\n"
     assert right in text

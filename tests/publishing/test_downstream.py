@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pipelines import objects, remote
+from pipelines.storage import dvc_files, remote
 from publishing.worlds import EXPORT, World, with_less_of_a_car, with_remote
 from registries import PROJECT, Registry
 from services import azurite as azure
@@ -163,7 +163,7 @@ def counted_in_metrics(found: Files) -> int:
 
 
 def test_the_import_is_what_the_commit_names(story: Story) -> None:
-    named = objects.of_lock(story.world.file("dvc.lock", story.first).decode())
+    named = dvc_files.of_lock(story.world.file("dvc.lock", story.first).decode())
     (folder,) = [n for n in named["prepare-annotations@movie2"] if n.path.endswith("Annotations")]
     (out,) = yaml.safe_load(imports(story.template)["Annotations.dvc"])["outs"]
 
@@ -324,7 +324,7 @@ def test_a_lock_that_was_published_before_its_data_shows(world: World) -> None:
     """What publish never does, done by hand: the checks of these tests must see it."""
     model, secret = imported(world), world.container.sas("rl")
     old, said = files(model), imports(model)
-    (named,) = objects.of_dvc_file(said["Annotations.dvc"].replace("deps:", "from:"), "x.dvc")
+    (named,) = dvc_files.of_dvc_file(said["Annotations.dvc"].replace("deps:", "from:"), "x.dvc")
     held, lock = named.md5.removesuffix(".dir"), world.file("dvc.lock").decode()
     assert held in lock
     world.commit("by hand", **{"dvc.lock": lock.replace(held, held[::-1]).encode()})
@@ -432,7 +432,7 @@ def test_a_wrong_byte_in_a_folder_is_found_and_put_right(world: World, stored: P
     made = [path for path in stored.rglob("*") if path.is_file() and path not in known]
     (wrong,) = [path for path in made if path.suffix != ".dir"][:1]
     right = wrong.read_bytes()
-    named = objects.Named("x", wrong.parent.name + wrong.name, len(right), None)
+    named = dvc_files.Named("x", wrong.parent.name + wrong.name, len(right), None)
     wrong.chmod(0o644)
     wrong.write_bytes(bytes([right[0] ^ 1]) + right[1:])
 

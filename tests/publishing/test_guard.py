@@ -289,7 +289,7 @@ def test_check_says_what_would_be_taken_of_an_honest_one_and_what_it_cannot_know
 def test_a_guard_that_lets_everything_pass_would_be_found(scene: Attacked) -> None:
     world = scene.world
     scene.graft("cvat_12_touch_00")
-    guard = world.clone / "pipelines/guard.py"
+    guard = world.clone / "pipelines/publishing/branch_rules.py"
     text = guard.read_text()
     try:
         assert "sorted(touched - {path})" in text

@@ -104,7 +104,7 @@ def test_the_export_of_the_branch_is_published_whole_though_the_default_branch_c
 
 
 def test_a_merge_that_goes_by_hunks_would_be_found(world: World) -> None:
-    attempt = world.clone / "pipelines/attempt.py"
+    attempt = world.clone / "pipelines/publishing/attempt.py"
     text = attempt.read_text()
     put, blob = 'here("read-tree", "--reset", "-u", wanted)', "= self.change.blob\n"
     assert put in text

@@ -113,7 +113,7 @@ def test_a_publish_leaves_no_secret_in_what_it_says_runs_commits_and_sends(world
     with watched() as lines:
         world.publish()
 
-    assert [line for line in lines if b"pipelines.remote" in line], "nobody watched"
+    assert [line for line in lines if b"pipelines.storage.remote" in line], "nobody watched"
     for line in lines:
         holds_none("a command line", line, secrets)
     holds_none("what is said", "\n".join(world.said).encode(), secrets)

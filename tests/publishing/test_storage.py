@@ -75,7 +75,7 @@ def test_data_lost_before_it_is_sent_is_not_published(world: World, choice: str)
 
 
 def test_these_tests_notice_a_publish_that_does_not_look_at_the_remote(world: World) -> None:
-    path = world.clone / "pipelines/attempt.py"
+    path = world.clone / "pipelines/publishing/attempt.py"
     text = path.read_text()
     assert "            self.verify()\n" in text
     path.write_text(text.replace("            self.verify()\n", ""))

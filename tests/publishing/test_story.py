@@ -48,9 +48,9 @@ def test_by_hand_the_image_does_the_same(
     """By the line that README.md says; the container sees the servers of the test, too."""
     text = (PROJECT / "README.md").read_text("utf-8")
     (line,) = re.findall(
-        r"^(docker run .*?) <registry, as images.yaml names it> status$", text, re.S | re.M
+        r"^(docker run .*?) <tools, as images.yaml names it> status$", text, re.S | re.M
     )
-    image = yaml.safe_load((world.clone / "images.yaml").read_text())["images"]["registry"]
+    image = yaml.safe_load((world.clone / "images.yaml").read_text())["images"]["tools"]
     server = f'--network host --volume "{world.bare.folder}:{world.bare.folder}"'
     folders = world.clone.folder, world.bare.folder
     branch = world.sync()

@@ -112,7 +112,7 @@ def hashed(password: str) -> str:
 def start(folder: Path) -> ContainerRegistry:
     """Start one with its images in a folder, and with a new password."""
     if not MAIN.exists():
-        command = "pipelines/setup.sh services tests/services"
+        command = "pipelines/setup/setup.sh services tests/services"
         raise FileNotFoundError(f"{MAIN} is missing; `{command}` makes it")
     user, password = "publisher", secrets.token_urlsafe()
     (folder / "htpasswd").write_text(f"{user}:{hashed(password)}\n")

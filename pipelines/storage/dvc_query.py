@@ -1,7 +1,7 @@
 """What DVC knows of a pipeline and has no command for; a process of its own, as it imports DVC.
 
-python -m pipelines.index stages             every stage, with its outputs
-python -m pipelines.index changed STAGE...   those of them, and of what they need, that would run
+stages             print every stage, with its outputs
+changed STAGE...   print which of them, and of the stages they need, would run
 
 `dvc repro --dry` does not serve: it fails where what a stage reads is not on this disk.
 """

@@ -5,7 +5,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from pipelines import commands, engine, messages
+from pipelines import commands, messages
+from pipelines.containers import engine
 from pipelines.errors import PipelineError
 
 MADE = "localhost/data-registry/root:bookworm-minbase"

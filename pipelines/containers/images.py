@@ -12,14 +12,16 @@ from typing import NamedTuple
 
 import yaml
 
-from pipelines import builds, dockerfiles, engine, forge, messages
+from pipelines import messages
+from pipelines.containers import builds, dockerfiles, engine
 from pipelines.errors import PipelineError
+from pipelines.forges import forge
 
 REFERENCES = Path("images.yaml")
 LOCAL = "localhost/"
 """What the prefix begins with where there is no container registry."""
 
-TOOLS = "registry"
+TOOLS = "tools"
 """The image in which jobs of CI run; no stage needs it."""
 
 

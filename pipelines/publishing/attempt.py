@@ -17,26 +17,18 @@ from pathlib import Path
 
 import yaml
 
-from pipelines import (
-    changes,
-    commands,
-    declared,
-    engine,
-    gates,
-    guard,
-    images,
-    messages,
-    objects,
-    remote,
-    settings,
-)
-from pipelines.branches import Branch
-from pipelines.dvc import SHELL, Dvc, Stage
+from pipelines import commands, messages
+from pipelines.containers import engine, images
+from pipelines.datasets import declared_deps, params
+from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError, Transient
-from pipelines.git import DEFAULT, Git
-from pipelines.guard import Change
-from pipelines.objects import Named
-from pipelines.settings import Settings
+from pipelines.publishing import branch_rules, changes, publish_checks
+from pipelines.publishing.branch_rules import Change
+from pipelines.publishing.branches import Branch
+from pipelines.storage import dvc_files, remote
+from pipelines.storage.dvc import SHELL, Dvc, Stage
+from pipelines.storage.dvc_files import Named
+from pipelines.storage.git import DEFAULT, Git
 
 EMPTY = "schema: '2.0'\nstages: {}\n"
 """A dvc.lock of a pipeline that never ran."""
@@ -79,11 +71,11 @@ class Attempt:
         text = self.git.text(self.base, "params.yaml")
         if text is None:
             raise PipelineError("params.yaml: is not on the default branch; push it")
-        self.settings = settings.parse(text)
+        self.settings = params.parse(text)
         self.folder = self.place / WORK
         self.dvc = Dvc(self.folder, self.options.seconds)
         if self.branch and not self.git.is_ancestor(self.branch.tip, self.base):
-            self.change = guard.change(self.git, self.base, self.branch, self.settings)
+            self.change = branch_rules.change(self.git, self.base, self.branch, self.settings)
 
     def run(self) -> str | None:
         """Do all steps; return what was done, or None if somebody else moved the branch."""
@@ -117,7 +109,7 @@ class Attempt:
             shutil.copy2(own, self.folder / ".dvc")
         try:
             self.stages = self.dvc.stages()
-            declared.check(self.stages, images.read(self.folder).images.values())
+            declared_deps.check(self.stages, images.read(self.folder).images.values())
             yield
         finally:
             stop_left_overs(self.folder, self.options.seconds)
@@ -185,7 +177,7 @@ class Attempt:
         outs = self._published(self._lock())
         self.again = {name for name, named in outs.items() if lost.keys() & {e.path for e in named}}
         if self.again:
-            text = objects.without(self._lock(), self.again)
+            text = dvc_files.without(self._lock(), self.again)
             (self.folder / "dvc.lock").write_text(text, "utf-8")
         images.ready(self.folder, self.options.seconds)
         self.dvc.repro(self.targets)
@@ -199,8 +191,8 @@ class Attempt:
 
         In a clone, DVC would take those for up to date, and make no pictures.
         """
-        unwanted = objects.of_lock(self._lock()).keys() - set(self.targets)
-        return objects.without(self._lock(), unwanted)
+        unwanted = dvc_files.of_lock(self._lock()).keys() - set(self.targets)
+        return dvc_files.without(self._lock(), unwanted)
 
     def _published(self, lock: str) -> dict[str, list[Named]]:
         """Return what the remote is to hold of a dvc.lock; metrics are in git."""
@@ -211,7 +203,7 @@ class Attempt:
                 for each in outs
                 if each.path in known[name]
             ]
-            for name, outs in objects.of_lock(lock).items()
+            for name, outs in dvc_files.of_lock(lock).items()
             if name in known
         }
 
@@ -222,7 +214,7 @@ class Attempt:
         """Yield what the .dvc files name: exports and movies that people added."""
         listed = Git(self.folder)("ls-files", "-z", "--", "*.dvc")
         for path in filter(None, listed.split("\0")):
-            yield from objects.of_dvc_file((self.folder / path).read_text("utf-8"), path)
+            yield from dvc_files.of_dvc_file((self.folder / path).read_text("utf-8"), path)
 
     def tree(self) -> str:
         """Return the tree to publish: the default branch's, the export, dvc.lock and metrics."""
@@ -242,9 +234,11 @@ class Attempt:
     def gate(self) -> None:
         """Refuse what should not be published."""
         lock = self.lock()
-        gates.nothing_left(self.dvc, self.targets)
-        gates.all_named([each for each in self.stages if each.cached], self._published(lock))
-        gates.plain(self.folder, self._named(lock))
+        publish_checks.nothing_left(self.dvc, self.targets)
+        publish_checks.all_named(
+            [each for each in self.stages if each.cached], self._published(lock)
+        )
+        publish_checks.plain(self.folder, self._named(lock))
         limit = self.settings.max_drop if self.options.max_drop is None else self.options.max_drop
         for drop in changes.drops(*self.metrics, limit):
             remedy = "correct it in CVAT, or, if it is meant, run publish with --max-drop 1"
@@ -270,7 +264,7 @@ class Attempt:
 
         What is named for the first time is read: a hash that is stated, or none, proves nothing.
         """
-        before = objects.md5s(self.git.text(self.base, "dvc.lock") or EMPTY)
+        before = dvc_files.md5s(self.git.text(self.base, "dvc.lock") or EMPTY)
         lost = remote.lacking(
             self.folder,
             [*self._named(self.lock()), *self._imported()],
@@ -311,7 +305,7 @@ class Attempt:
 
 def warn_of_unguarded(stages: Iterable[Stage]) -> None:
     """Warn of splits that may share pictures, because nothing compares them."""
-    for stage, lineage in declared.unguarded(stages):
+    for stage, lineage in declared_deps.unguarded(stages):
         text = f"may share pictures with {lineage}, which it is not compared with"
         messages.warn(f"dvc.yaml: {stage}: {text}; add --against {lineage} to its command")
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines import commands, remote
+from pipelines import commands
 from pipelines.errors import PipelineError, Transient
+from pipelines.storage import remote
 
 SHELL = Path(__file__).with_name("stage-shell")
 TRIES = 3
@@ -91,7 +92,9 @@ class Dvc:
 
     def _index(self, *words: str) -> Any:
         """Ask DVC what it knows of the pipeline."""
-        done = commands.module("pipelines.index", *words, folder=self.folder, timeout=self.seconds)
+        done = commands.module(
+            "pipelines.storage.dvc_query", *words, folder=self.folder, timeout=self.seconds
+        )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
             raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from pipelines import commands, engine, images, messages, remote
+from pipelines import commands, messages
+from pipelines.containers import engine, images
 from pipelines.errors import PipelineError
-from pipelines.git import Git
+from pipelines.storage import remote
+from pipelines.storage.git import Git
 
 SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # its name
 

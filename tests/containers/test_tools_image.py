@@ -25,15 +25,15 @@ from containers.test_layers import (
     packages,
     unwanted,
 )
-from pipelines import dockerfiles, root
-from pipelines.engine import size
+from pipelines.containers import dockerfiles, root_image
+from pipelines.containers.engine import size
 from registries import PROJECT, Registry
 
-IMAGE = REFERENCES["registry"]
+IMAGE = REFERENCES["tools"]
 MEGABYTES = 330
 """What it may add to the root image."""
 
-LOCKS = (PROJECT / "pipelines/requirements.txt", PROJECT / "images/base/requirements.txt")
+LOCKS = (PROJECT / "pipelines/setup/requirements.txt", PROJECT / "images/base/requirements.txt")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def found(engine: docker.DockerClient) -> list[File]:
 def test_it_says_what_it_is_and_differs_from_a_stage_in_its_user(
     engine: docker.DockerClient,
 ) -> None:
-    assert settings(engine, "registry", IMAGE, IMAGE) == {"user"}
+    assert settings(engine, "tools", IMAGE, IMAGE) == {"user", "entrypoint"}
     assert engine.images.get(IMAGE).attrs["Config"]["User"] == "0:0"
 
 
@@ -95,7 +95,7 @@ def code(found: Iterable[File]) -> Code:
 
 def under_git() -> Code:
     """What must be there: the files under git of three folders, but the image's Dockerfile."""
-    folders = ("pipelines", "images/registry", "images/base/stage")
+    folders = ("pipelines", "images/tools", "images/base/stage")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--", *folders],
         cwd=PROJECT,
@@ -104,7 +104,7 @@ def under_git() -> Code:
         text=True,
     )
     paths = {Path(line) for line in listed.stdout.split("\0")[:-1]} - {
-        Path("images/registry/Dockerfile")
+        Path("images/tools/Dockerfile")
     }
     return [
         (
@@ -126,7 +126,7 @@ def differing(one: Code, other: Code) -> set[str]:
 def test_its_code_is_what_is_under_git(found: list[File]) -> None:
     wanted = under_git()
 
-    assert {"registry", "pipelines/__main__.py", "pipelines/setup.sh", "stage/cli.py"} <= {
+    assert {"registry", "pipelines/__main__.py", "pipelines/setup/setup.sh", "stage/cli.py"} <= {
         path for path, _, _ in wanted
     }
     assert differing(code(found), wanted) == set()
@@ -280,7 +280,7 @@ def test_its_history_tells_nothing_of_where_it_was_built(engine: docker.DockerCl
 def test_it_is_light(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
 
-    assert 0 < size(IMAGE) - size(root.image(dockerfiles.declared_root())) < MEGABYTES * 1e6
+    assert 0 < size(IMAGE) - size(root_image.image(dockerfiles.declared_root())) < MEGABYTES * 1e6
 
 
 def variables(engine: docker.DockerClient, image: str) -> set[str]:

@@ -11,8 +11,8 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from pipelines.dvc import Stage
 from pipelines.errors import PipelineError
+from pipelines.storage.dvc import Stage
 
 MERGE = "merge-annotations"
 RANGE = re.compile(r"\[[0-9]*:[0-9]*\]$", re.ASCII)

@@ -7,13 +7,18 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from pipelines import branches, declared, forge, images, messages, objects, place, remote
-from pipelines.attempt import WORK, Attempt, Options, stop_left_overs, warn_of_unguarded
-from pipelines.branches import Branch
-from pipelines.dvc import Dvc
+from pipelines import messages
+from pipelines.containers import images
+from pipelines.datasets import declared_deps
 from pipelines.errors import PipelineError, Transient
-from pipelines.forge import Outcome
-from pipelines.git import DEFAULT, Git
+from pipelines.forges import forge
+from pipelines.forges.forge import Outcome
+from pipelines.publishing import branches, workplace
+from pipelines.publishing.attempt import WORK, Attempt, Options, stop_left_overs, warn_of_unguarded
+from pipelines.publishing.branches import Branch
+from pipelines.storage import dvc_files, remote
+from pipelines.storage.dvc import Dvc
+from pipelines.storage.git import DEFAULT, Git
 
 TRIES = 5
 """How often a publish is begun anew when somebody else moved the default branch."""
@@ -68,7 +73,7 @@ def check_lock(options: Options) -> int:
 
 def _checked_lock(options: Options, git: Git, _: Path) -> str:
     stages = Dvc(Path.cwd(), options.seconds).stages()
-    declared.check(stages, images.read().images.values())
+    declared_deps.check(stages, images.read().images.values())
     warn_of_unguarded(stages)
     head = Git(Path.cwd()).commit("HEAD")
     common = git.common(DEFAULT, head)
@@ -82,7 +87,7 @@ def _checked_lock(options: Options, git: Git, _: Path) -> str:
     outs = {path: name for each in stages if each.cached for path, name in each.outs.items()}
     named = [
         each._replace(remote=outs[each.path])
-        for all_ in objects.of_lock(now).values()
+        for all_ in dvc_files.of_lock(now).values()
         for each in all_
         if each.path in outs
     ]
@@ -146,9 +151,9 @@ def _alone(options: Options) -> Iterator[tuple[Git, Path]]:
     What a publish that was killed has left is ended and removed first.
     """
     clone = Git(Path.cwd(), options.seconds)
-    with place.held(clone) as folder:
+    with workplace.held(clone) as folder:
         stop_left_overs(folder / WORK, options.seconds)
-        git = place.repository(clone, folder)
+        git = workplace.repository(clone, folder)
         git.fetch()
         yield git, folder
 

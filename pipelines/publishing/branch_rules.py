@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from pipelines.branches import Branch
+from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError
-from pipelines.git import Git
-from pipelines.settings import Settings
+from pipelines.publishing.branches import Branch
+from pipelines.storage.git import Git
 
 COMMITS = 100
 """A branch of CVAT has one; one that was updated by hand, a few."""

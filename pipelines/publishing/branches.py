@@ -4,7 +4,7 @@ import re
 import time as clock
 from typing import NamedTuple
 
-from pipelines.git import BRANCHES, Git
+from pipelines.storage.git import BRANCHES, Git
 
 NAME = re.compile(r"cvat_([0-9]{1,18})_[A-Za-z0-9._()-]+", re.ASCII)
 """What is merged. CVAT lets more pass; a name is shown in logs and on web pages."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import PipelineError, Transient
-from pipelines.git import Git
+from pipelines.storage.git import Git
 
 NAME = "data-registry"
 LOCK = "lock"

@@ -5,9 +5,9 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pipelines.dvc import Dvc, Stage
 from pipelines.errors import PipelineError
-from pipelines.objects import Named
+from pipelines.storage.dvc import Dvc, Stage
+from pipelines.storage.dvc_files import Named
 
 CONTROL = (".dvc", ".dvcignore", ".git", ".gitignore", ".gitattributes", ".gitmodules")
 """Names that DVC or git would take for orders."""

@@ -1,0 +1,1 @@
+"""The Docker images of the stages, and the engine that runs them."""

@@ -1,0 +1,1 @@
+"""What params.yaml and dvc.yaml say: datasets, labels, splits."""

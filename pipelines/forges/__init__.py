@@ -1,0 +1,1 @@
+"""GitLab and GitHub: how they are told what was done."""

@@ -1,0 +1,1 @@
+"""From the branches that CVAT pushes to one commit on the default branch."""

@@ -1,0 +1,1 @@
+"""Git, DVC and the remote that holds the data."""
