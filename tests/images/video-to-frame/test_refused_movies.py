@@ -114,7 +114,7 @@ def test_sound_movies_are_whole(name: str, hostile_movie: HostileFile, old: Path
     found = frames.read(old / "frames.csv")
 
     assert code == 0
-    assert all(line.startswith(f"{name}: ") for line in said.splitlines())  # progress
+    assert all(line.startswith(f"{source}: ") for line in said.splitlines())  # progress
     assert len(found) == ACCEPTED[name]
     names = {path.name for path in (old / "JPEGImages").iterdir()}
     assert names == {frame.name for frame in found[::step]}
