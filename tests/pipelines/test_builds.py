@@ -54,7 +54,12 @@ def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None
 
     wanted = {path.removeprefix(f"images/{TOOLS}/") for path in listed}
     assert set(found) - {"ca-bundle.pem"} == wanted
-    assert {"Dockerfile", "registry", "pipelines/__main__.py", "pipelines/setup/build.txt"} <= wanted
+    assert {
+        "Dockerfile",
+        "registry",
+        "pipelines/__main__.py",
+        "pipelines/setup/build.txt",
+    } <= wanted
 
 
 @pytest.mark.parametrize("tools", [False, True])

@@ -2,11 +2,11 @@
 
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+import corpora
 from annotations import pascal_voc
 from annotations.model import Annotation, Box, Object
 from stage.errors import StageError
@@ -48,18 +48,18 @@ def test_a_file_is_read_as_it_was_written() -> None:
     assert pascal_voc.read(pascal_voc.write(FULL), "a.xml") == FULL
 
 
-def test_what_is_matched_is_what_the_parser_finds(corpus: Path) -> None:
-    plain = [content for content in real_files(corpus) if b"&" not in content]
+def test_what_is_matched_is_what_the_parser_finds() -> None:
+    plain = [content for content in real_files() if b"&" not in content]
 
     assert len(plain) > 40
     for content in plain:
         assert pascal_voc._matched(content) == pascal_voc._parsed(content, "a.xml")
 
 
-def real_files(corpus: Path) -> Iterator[bytes]:
+def real_files() -> Iterator[bytes]:
     """Every Pascal VOC file that CVAT exported."""
-    for path in sorted((corpus / "cvat/exported").glob("*PASCAL_VOC*.zip")):
-        with zipfile.ZipFile(path) as zipped:
+    for path in corpora.names("cvat/exported/*PASCAL_VOC*.zip"):
+        with zipfile.ZipFile(corpora.path(path)) as zipped:
             names = (name for name in zipped.namelist() if name.startswith("Annotations/"))
             yield from map(zipped.read, names)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import corpora
 from stage import sources
 from stage.errors import StageError
 
@@ -69,10 +70,10 @@ def test_a_git_lfs_pointer_is_called_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_git_lfs_pointer_of_a_real_branch_is_called_so(corpus: Path) -> None:
-    folder = corpus / "cvat/real/Gregor-Mendel-Institute+TRG-ImageProcessing"
+def test_a_git_lfs_pointer_of_a_real_branch_is_called_so() -> None:
+    [pointer] = corpora.names("cvat/real/*/*.lfs-pointer")
 
-    assert "is a Git LFS pointer" in refusal(folder / "Alex_20201028.zip.lfs-pointer")
+    assert "is a Git LFS pointer" in refusal(corpora.path(pointer))
 
 
 @pytest.mark.parametrize("of", [sources.file, sources.folder])

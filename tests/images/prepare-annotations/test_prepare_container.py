@@ -10,6 +10,7 @@ import docker
 import pytest
 
 import scene
+from hostile.files import HostileFile
 from registries import SAMPLE, Registry
 
 Tree = Callable[[Path], dict[str, bytes | None]]
@@ -161,9 +162,9 @@ YAML = {
 
 @pytest.mark.parametrize("name", YAML)
 def test_bad_parameters_are_refused_on_one_line(
-    registry: Registry, tree: Tree, corpus: Path, name: str
+    registry: Registry, tree: Tree, hostile_file: HostileFile, name: str
 ) -> None:
-    shutil.copy(corpus / "hostile/yaml" / name, registry / "params.yaml")
+    shutil.copy(hostile_file(name), registry / "params.yaml")
 
     assert refusal(registry, tree, LINE.format(source=EXPORT)).startswith(f"error: {YAML[name]}")
 

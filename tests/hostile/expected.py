@@ -1,4 +1,4 @@
-"""What must be made of the hostile files of the corpus: one table for all tests that read them.
+"""What must be made of the hostile files: one table for all tests that read them.
 
 A refusal is given as a pattern for what is said behind the file's name.
 """
