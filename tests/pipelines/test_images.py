@@ -36,7 +36,7 @@ def test_images_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
         ("base/stage/cli.py", ALL),
         ("base/Dockerfile", ALL),
         ("base/requirements.txt", ALL),
-        ("annotations/annotations/cvat_video.py", ANNOTATIONS),
+        ("annotations/annotations/model.py", ANNOTATIONS),
         ("annotations/requirements.txt", ANNOTATIONS),
         ("video-to-frame/decoder.py", {"video-to-frame"}),
         ("video-to-frame/video-to-frame", {"video-to-frame"}),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import readings
-from annotations import pascal_voc
+from annotations import voc_file
 from annotations.model import Annotation
 from hostile import CONTENTS, EXPORTS, GOOD_ARCHIVES, ODD_EXPORTS, PICTURES
 from stage import frames
@@ -68,4 +68,4 @@ def test_a_good_archive_is_read(corpus: Path, name: str) -> None:
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_hostile_picture_file_is_refused_by_line_and_reason(corpus: Path, name: str) -> None:
     with pytest.raises(StageError, match=re.escape(name) + PICTURES[name]):
-        pascal_voc.read((corpus / "hostile/xml" / name).read_bytes(), name)
+        voc_file.read((corpus / "hostile/xml" / name).read_bytes(), name)

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 import prepare_annotations
-from annotations.cvat_xml import ANY, Choice
+from annotations.export_file import ANY, Choice
 from stage.errors import StageError
 
 Edges = list[float]
