@@ -12,9 +12,11 @@ import pytest
 
 import corpora
 import readings
-from annotations import cvat_images, cvat_video, cvat_xml, pascal_voc
-from annotations.cvat_xml import ANY, Task
+from annotations import cvat_xml, voc_file
+from annotations.export_file import ANY
+from annotations.formats import cvat_images, cvat_video
 from annotations.model import Annotation, Box, Object
+from annotations.tasks import Task
 from stage import frames
 
 VOC, VIDEO, IMAGES = "PASCAL_VOC_1.1", "CVAT_for_video_1.1", "CVAT_for_images_1.1"
@@ -88,8 +90,8 @@ def tracks(source: Path, known: frames.Pictures) -> list[Annotation]:
     with zipfile.ZipFile(source) as zipped:
         content = zipped.read("annotations.xml").replace(b">annotation</mode>", b"></mode>")
     stream = BytesIO(content)
-    _, task = cvat_xml.head(stream, source.name, ANY)
-    return list(cvat_video.read(stream, source.name, known, task).annotations)
+    task = cvat_xml.find_task(stream, source.name, ANY)
+    return list(cvat_video.read_tracks(stream, source.name, known, task).annotations)
 
 
 def read(case: str, paths: dict[str, Path], kind: str) -> dict[str, Annotation]:
@@ -216,14 +218,14 @@ def test_a_flag_is_set_where_cvats_own_voc_has_it(name: str, value: str, written
         '<annotations><image name="frame_000000" width="64" height="48">'
         f'<box label="Car" {edges}>{attribute}</box></image></annotations>'
     )
-    voc = pascal_voc.write(Annotation("a.PNG", 64, 48, (Object("Car", Box(1, 2, 3, 4)),)))
+    voc = voc_file.write(Annotation("a.PNG", 64, 48, (Object("Car", Box(1, 2, 3, 4)),)))
     voc = voc.replace(f"<{name}>0".encode(), f"<{name}>{written}".encode())
     old = voc.replace(f"<{name}>{written}".encode(), f"<{name}>{value}".encode())
     known = frames.Pictures([frames.Frame(0, "a.PNG", "", 64, 48)], Path("J"), complete=True)
     found = [
-        *cvat_video.read(BytesIO(video.encode()), "a.xml", known, Task()).annotations,
-        *cvat_images.read(BytesIO(images.encode()), "a.xml", known, Task()).annotations,
-        *(pascal_voc.read(each, "a.xml") for each in (voc, old)),
+        *cvat_video.read_tracks(BytesIO(video.encode()), "a.xml", known, Task()).annotations,
+        *cvat_images.read_pictures(BytesIO(images.encode()), "a.xml", Task()).annotations,
+        *(voc_file.read(each, "a.xml") for each in (voc, old)),
     ]
 
     assert [getattr(each.objects[0], name) for each in found] == [bool(written)] * 4

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import readings
-from annotations import pascal_voc
+from annotations import voc_file
 from annotations.model import Annotation
 from hostile import exports
 from hostile.expected import CONTENTS, EXPORTS, GOOD_ARCHIVES, ODD_EXPORTS, PICTURES
@@ -70,4 +70,4 @@ def test_a_hostile_picture_file_is_refused_by_line_and_reason(
     hostile_file: HostileFile, name: str
 ) -> None:
     with pytest.raises(StageError, match=re.escape(name) + PICTURES[name]):
-        pascal_voc.read(hostile_file(name).read_bytes(), name)
+        voc_file.read(hostile_file(name).read_bytes(), name)

@@ -13,7 +13,7 @@ import pytest
 
 import corpora
 import readings
-from annotations.cvat_xml import ANY, Choice
+from annotations.export_file import ANY, Choice
 from annotations.model import Annotation
 from registries import PROJECT
 from stage import frames

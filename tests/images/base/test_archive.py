@@ -16,7 +16,7 @@ from stage.errors import StageError
 
 def contents(path: Path) -> dict[str, bytes]:
     """Every file of an archive."""
-    with archive.opened(path) as opened:
+    with archive.open_archive(path) as opened:
         return {name: opened.read(name) for name in opened.names}
 
 

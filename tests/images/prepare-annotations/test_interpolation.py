@@ -8,7 +8,7 @@ import pytest
 
 import corpora
 import prepare_annotations
-from annotations.cvat_xml import Choice
+from annotations.export_file import Choice
 from stage.errors import StageError
 
 Prepare = Callable[..., dict[str, Any]]

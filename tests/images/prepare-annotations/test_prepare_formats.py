@@ -10,7 +10,7 @@ import pytest
 
 import corpora
 import prepare_annotations
-from annotations.cvat_xml import ANY, Choice
+from annotations.export_file import ANY, Choice
 from stage.errors import StageError
 
 Edges = list[float]

@@ -17,19 +17,17 @@ from functools import lru_cache
 
 from lxml import etree
 
-from annotations.cvat_xml import KINDS, Attributes, check_kinds, is_set, sorted_attributes
+from annotations.attributes import KINDS, Attributes, check_kinds, is_set, normalize
+from annotations.labels import climbs, is_label
 from annotations.model import Annotation, Box, Object
-from annotations.safe_xml import (
+from annotations.safe_xml import at, parse
+from annotations.values import (
     NUMBER,
-    at,
-    box,
-    climbs,
-    document,
-    is_label,
-    label,
-    number,
-    text,
-    whole,
+    check_label,
+    find_text,
+    parse_box,
+    parse_number,
+    parse_whole,
 )
 from stage import frames
 from stage.errors import StageError
@@ -72,10 +70,10 @@ def read(content: bytes, where: str) -> Annotation:
     What CVAT writes, and `write`, is matched as a whole by three expressions: that takes a third
     of a parser's time. Whatever they do not match, or is not sound, is the parser's.
     """
-    return _matched(content) or _parsed(content, where)
+    return _match(content) or _parse(content, where)
 
 
-def _matched(content: bytes) -> Annotation | None:
+def _match(content: bytes) -> Annotation | None:
     """Read a VOC file that looks as CVAT's do, and is sound; None if it is not."""
     try:
         text = content.decode()
@@ -87,7 +85,7 @@ def _matched(content: bytes) -> Annotation | None:
     objects, at = [], head.end()
     while found := OBJECT.match(text, at):
         label, pose, truncated, occluded, difficult, *edges, block = found.groups()
-        box, more = Box(*map(float, edges)), _attributes(block or "")
+        box, more = Box(*map(float, edges)), _match_attributes(block or "")
         if not (more and is_label(label)) or box.xmin > box.xmax or box.ymin > box.ymax:
             return None
         attributes, flags, rotation = more
@@ -111,34 +109,34 @@ def _matched(content: bytes) -> Annotation | None:
 
 
 @lru_cache(maxsize=4096)
-def _attributes(block: str) -> tuple[Attributes, frozenset[str], float] | None:
+def _match_attributes(block: str) -> tuple[Attributes, frozenset[str], float] | None:
     """Read the attributes of an object; None if one is not sound. Most blocks are alike."""
     pairs = tuple((found[1], found[2]) for found in re.finditer(ATTRIBUTE, block))
     rotation = next((value for name, value in pairs if name == "rotation"), "0")
     paths = any(name in KINDS and climbs(value) for name, value in pairs)
     if paths or not all(name for name, _ in pairs) or not NUMBER.fullmatch(rotation):
         return None
-    return *sorted_attributes(pairs, float(rotation)), float(rotation)
+    return *normalize(pairs, float(rotation)), float(rotation)
 
 
-def _parsed(content: bytes, where: str) -> Annotation:
+def _parse(content: bytes, where: str) -> Annotation:
     """Read any VOC file."""
-    root = document(content, where)
+    root = parse(content, where)
     if root.tag != ROOT:
         raise StageError(f"{at(root, where)}: <{ROOT}> is expected, found <{root.tag}>")
-    picture = text(root, "filename", where)
+    picture = find_text(root, "filename", where)
     if not frames.inside(picture):
         raise StageError(f"{at(root, where)}: {picture[:40]!r} is no picture's name; export again")
-    objects = tuple([_object(element, where) for element in root.iterchildren("object")])
+    objects = tuple([_parse_object(element, where) for element in root.iterchildren("object")])
     return Annotation(
         picture,
-        whole(text(root, "size/width", where), "width", root, where),
-        whole(text(root, "size/height", where), "height", root, where),
+        parse_whole(find_text(root, "size/width", where), "width", root, where),
+        parse_whole(find_text(root, "size/height", where), "height", root, where),
         objects,
     )
 
 
-def _object(element: etree._Element, where: str) -> Object:
+def _parse_object(element: etree._Element, where: str) -> Object:
     """Read an <object>."""
     texts: dict[str, str] = {}
     edges: dict[str, str] = {}
@@ -147,7 +145,7 @@ def _object(element: etree._Element, where: str) -> Object:
         if child.tag == "bndbox":
             edges = {str(edge.tag): edge.text or "" for edge in child}
         elif child.tag == "attributes":
-            pairs = [_pair(each, where) for each in child]
+            pairs = [_parse_pair(each, where) for each in child]
         else:
             texts[child.tag] = child.text or ""
     lacking = ["name"] if not texts.get("name", "").strip() else []
@@ -156,11 +154,11 @@ def _object(element: etree._Element, where: str) -> Object:
         raise StageError(f"{at(element, where)}: <object> lacks <{lacking[0]}>; export again")
     check_kinds(pairs, element, where)
     rotation = next((value for name, value in pairs if name == "rotation"), "0")
-    turned = number(rotation, "rotation", element, where)
-    attributes, flags = sorted_attributes(tuple(pairs), turned)
+    turned = parse_number(rotation, "rotation", element, where)
+    attributes, flags = normalize(tuple(pairs), turned)
     return Object(
-        label=label(texts["name"], element, where),
-        box=box([edges[edge] for edge in EDGES], EDGES, element, where),
+        label=check_label(texts["name"], element, where),
+        box=parse_box([edges[edge] for edge in EDGES], EDGES, element, where),
         rotation=turned,
         occluded=is_set(texts.get("occluded", "")),
         truncated=is_set(texts.get("truncated", "")) or "truncated" in flags,
@@ -170,7 +168,7 @@ def _object(element: etree._Element, where: str) -> Object:
     )
 
 
-def _pair(element: etree._Element, where: str) -> tuple[str, str]:
+def _parse_pair(element: etree._Element, where: str) -> tuple[str, str]:
     """Read an <attribute>, whose first two children are a name and a value."""
     if len(element) != 2 or not element[0].text:
         raise StageError(f"{at(element, where)}: <attribute> lacks <name> or <value>; export again")
@@ -187,7 +185,7 @@ def write(annotation: Annotation) -> bytes:
         f"  <filename>{escape(picture)}</filename>\n"
         f"  <size>{size}</size>\n"
         "  <segmented>0</segmented>\n"
-        f"{''.join([_written(each) for each in objects])}"
+        f"{''.join([_format_object(each) for each in objects])}"
         f"</{ROOT}>\n"
     ).encode()
 
@@ -202,21 +200,21 @@ def escape(text: str) -> str:
     return text.translate(ESCAPED)
 
 
-def _written(each: Object) -> str:
+def _format_object(each: Object) -> str:
     xmin, ymin, xmax, ymax = [round(edge, 2) for edge in each.box]
     return (
         "  <object>\n"
         f"    <name>{escape(each.label)}</name>\n"
-        f"{_written_flags(each.pose, each.truncated, each.occluded, each.difficult)}"
+        f"{_format_flags(each.pose, each.truncated, each.occluded, each.difficult)}"
         f"    <bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin>"
         f"<xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>\n"
-        f"{_written_attributes(each.attributes)}"
+        f"{_format_attributes(each.attributes)}"
         "  </object>\n"
     )
 
 
 @lru_cache(maxsize=64)
-def _written_flags(pose: str, truncated: bool, occluded: bool, difficult: bool) -> str:
+def _format_flags(pose: str, truncated: bool, occluded: bool, difficult: bool) -> str:
     return (
         (f"    <pose>{escape(pose)}</pose>\n" if pose else "")
         + f"    <truncated>{truncated:d}</truncated>\n"
@@ -226,7 +224,7 @@ def _written_flags(pose: str, truncated: bool, occluded: bool, difficult: bool) 
 
 
 @lru_cache(maxsize=4096)
-def _written_attributes(attributes: tuple[tuple[str, str], ...]) -> str:
+def _format_attributes(attributes: tuple[tuple[str, str], ...]) -> str:
     lines = "".join(
         f"      <attribute><name>{escape(n)}</name><value>{escape(v)}</value></attribute>\n"
         for n, v in attributes

@@ -1,4 +1,4 @@
-"""What was drawn, kept small: millions of objects in 40 bytes each, instead of 400.
+"""A table of objects that is small: millions of them take 40 bytes each, instead of 400.
 
 Most objects of an export differ from the one before in nothing but the box. So each sort of object
 is kept once, and of each object the number of its sort and its four edges.
@@ -8,15 +8,16 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator
 
-from annotations.cvat_xml import Attributes, box_of, shape
+from annotations.attributes import Attributes
 from annotations.model import NOWHERE, Box, Object
 from annotations.safe_xml import Element
+from annotations.shapes import find_box, read_object
 
 SIZE = 5
 """Numbers that are kept of an object: its sort and its edges."""
 
 
-class Drawn:
+class ObjectTable:
     """Objects by the number of their frame or picture, in the order in which they were added."""
 
     def __init__(self, where: str) -> None:
@@ -38,9 +39,9 @@ class Drawn:
             key += tuple([(each.get("name"), each.text) for each in element.children])
         number = self._numbers.get(key)
         if number is None:
-            self._sorts.append(shape(element, label, self._where, extra))
+            self._sorts.append(read_object(element, label, self._where, extra))
             number = self._numbers[key] = len(self._sorts) - 1
-        self._kept[frame].extend((number, *box_of(element, self._where)))
+        self._kept[frame].extend((number, *find_box(element, self._where)))
 
     def put(self, frame: int, thing: Object) -> None:
         """Add an object as it is."""
@@ -50,7 +51,7 @@ class Drawn:
             self._sorts.append(sort)
         self._kept[frame].extend((number, *thing.box))
 
-    def objects(self, frame: int) -> tuple[Object, ...]:
+    def of(self, frame: int) -> tuple[Object, ...]:
         """Return the objects of a frame."""
         kept = self._kept.get(frame, array("d"))
         return tuple(

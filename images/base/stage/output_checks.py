@@ -74,7 +74,7 @@ class Output(NamedTuple):
     kind: Kind
 
 
-def starting(text: str) -> Callable[[Path], bool]:
+def starts_with(text: str) -> Callable[[Path], bool]:
     """Return what tells a file by its first bytes."""
     start = text.encode()
 
@@ -85,7 +85,7 @@ def starting(text: str) -> Callable[[Path], bool]:
     return starts
 
 
-def check_replaceable(made: Sequence[Output], inputs: Iterable[Path]) -> None:
+def check_outputs(made: Sequence[Output], inputs: Iterable[Path]) -> None:
     """Refuse unless all outputs can be written, each in a place of its own that is free or ours.
 
     An input is never replaced, and nothing is put into one that is a folder.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stage import workers
+from stage import parallel
 from stage.errors import StageError
-from stage.workers import PART, Lazy, spread
+from stage.parallel import PART, Lazy, spread
 
 
 @pytest.fixture(params=[1, 2, 5])
@@ -57,7 +57,7 @@ def test_a_process_that_is_killed_ends_the_work_with_what_to_do(
 
     with pytest.raises(StageError, match=r"a process was ended, .* give the container more memory"):
         list(spread(work, 6 * PART))
-    assert workers._work == []
+    assert parallel._work == []
 
 
 def test_a_lazy_sequence_is_one() -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from annotations import dataset
+from annotations.metrics import Metrics
 from annotations.model import Annotation
-from stage import archive, frames, replaceable
+from stage import archive, frames, output_checks
 from stage.errors import StageError
-from stage.replaceable import Folder, Kind, Output
+from stage.output_checks import Folder, Kind, Output
 
 XML = re.compile(r".+\.(?i:xml)")
 
@@ -38,7 +39,7 @@ def refusal(
 def refusal_of(made: Sequence[Output], inputs: Sequence[Path] = ()) -> str:
     """Why outputs may not be replaced; nothing if they may."""
     try:
-        replaceable.check_replaceable(made, inputs)
+        output_checks.check_outputs(made, inputs)
     except StageError as error:
         return str(error)
     return ""
@@ -95,7 +96,7 @@ def test_a_link_to_a_folder_is_foreign(final: Path) -> None:
 
 
 def test_what_is_in_a_file_counts_in_a_folder_too(final: Path) -> None:
-    kind = Folder(XML, replaceable.starting("<a>"))
+    kind = Folder(XML, output_checks.starts_with("<a>"))
     (final / "a.xml").write_text("<a></a>")
     (final / "deep/B.XML").write_text("<b></b>")
 
@@ -187,7 +188,7 @@ def write_zip(path: Path) -> None:
 
 WRITERS: dict[str, tuple[Kind, Callable[[Path], object]]] = {
     "frames.csv": (frames.KIND, lambda path: frames.write([], path)),
-    "metrics.json": (dataset.KINDS["metrics.json"], dataset.Metrics().write),
+    "metrics.json": (dataset.KINDS["metrics.json"], Metrics().write),
     "labelmap.txt": (
         dataset.KINDS["labelmap.txt"],
         lambda path: dataset.write_labelmap(["Car"], path),

@@ -16,24 +16,43 @@ from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 from annotations import interpolation
-from annotations.cvat_xml import BOXES, OF_PICTURES, Attributes, Task, shape
-from annotations.drawn import Drawn
+from annotations.attributes import Attributes
+from annotations.cvat_xml import consists_of, open_task
+from annotations.export_file import Choice, ExportFile
 from annotations.interpolation import Seen
 from annotations.model import Annotation, Export
-from annotations.safe_xml import Element, at, attribute, walk, whole
+from annotations.object_table import ObjectTable
+from annotations.safe_xml import Element, at, walk
+from annotations.shapes import BOXES, read_object
+from annotations.tasks import OF_PICTURES, Task
+from annotations.values import find_attribute, parse_whole
 from stage import frames
 from stage.errors import StageError
-from stage.workers import Lazy
+from stage.parallel import Lazy
+
+NAME = "CVAT for video 1.1"
+OPTIONS = frozenset({"task", "subset", "interpolate"})
 
 
-def read(
+def matches(export: ExportFile) -> bool:
+    """Tell whether an export is a document of tracks."""
+    return consists_of(export, "track")
+
+
+def read(export: ExportFile, pictures: frames.Pictures, choice: Choice) -> Export:
+    """Read an export of a task, or of the one chosen from a project."""
+    stream, where, task = open_task(export, choice)
+    return read_tracks(stream, where, pictures, task, choice.interpolate)
+
+
+def read_tracks(
     stream: IO[bytes],
     where: str,
     pictures: frames.Pictures,
     chosen: Task,
     interpolate: bool = False,
 ) -> Export:
-    """Read an export into the annotations of the task's frames, those without objects included."""
+    """Read the tracks of a task into annotations of its frames, those without objects included."""
     if chosen.mode == OF_PICTURES:
         text = "is 'CVAT for video 1.1' of a task of pictures, which it does not name"
         raise StageError(f"{where}: {text}; export 'CVAT for images 1.1'")
@@ -44,36 +63,36 @@ def read(
             f"{where}: goes to frame {numbers[-1]}, but the last in {pictures.source} is {last}; "
             "is it the export of another movie?"
         )
-    tracks = _Tracks(where, chosen, numbers, interpolated=interpolate)
+    tracks = _Tracks(where, chosen, numbers, interpolate=interpolate)
     for element, inner in walk(stream, where):
         if element.tag == "track" and chosen.holds(element, where):
             if inner is None:
                 tracks.begin(element)
             elif inner.tag in BOXES:
                 tracks.add(inner)
-    drawn = tracks.drawn()
-    deleted, ghosts = tracks.deleted()
+    objects = tracks.finish()
+    deleted, ghosts = tracks.find_deleted()
     return Export(
-        _annotations(drawn, deleted, pictures, chosen, numbers),
+        _annotate(objects, deleted, pictures, chosen, numbers),
         numbers if chosen.stop is not None else range(0),
         ghosts,
     )
 
 
-def _annotations(
-    drawn: Drawn, deleted: set[int], pictures: frames.Pictures, chosen: Task, numbers: range
+def _annotate(
+    objects: ObjectTable, deleted: set[int], pictures: frames.Pictures, chosen: Task, numbers: range
 ) -> Sequence[Annotation]:
     """Return the annotations of the frames that have a picture or an object."""
     seen = {frame.number for frame in pictures if frame.number in numbers} - deleted
     empty = frames.Frame(0, "")
     shown = [
         pictures.numbered(number) or empty._replace(number=number, name=frames.name(number, ".PNG"))
-        for number in sorted(seen.union(drawn))
+        for number in sorted(seen.union(objects))
     ]
 
     def annotation(place: int) -> Annotation:
         number, name, _, width, height, _ = shown[place]
-        return Annotation(name, *(chosen.size or (width, height)), drawn.objects(number))
+        return Annotation(name, *(chosen.size or (width, height)), objects.of(number))
 
     return Lazy(annotation, len(shown))
 
@@ -90,11 +109,11 @@ class _Gap(NamedTuple):
 class _Tracks:
     """The shapes of the tracks that are read so far."""
 
-    def __init__(self, where: str, chosen: Task, numbers: range, *, interpolated: bool) -> None:
+    def __init__(self, where: str, chosen: Task, numbers: range, *, interpolate: bool) -> None:
         """Start without any; chosen is the task that they are of, numbers are its frames'."""
         self._where, self._chosen, self._numbers = where, chosen, numbers
-        self._drawn = Drawn(where)
-        self._interpolated = interpolated
+        self._objects = ObjectTable(where)
+        self._interpolate = interpolate
         self._tracks: list[list[Seen]] = []
         """The tracks as a whole, if they are to be interpolated."""
         self._id = self._label = ""
@@ -109,24 +128,24 @@ class _Tracks:
 
     def begin(self, track: Element) -> None:
         """Start a track."""
-        self._id = attribute(track, "id", self._where)
-        self._label = attribute(track, "label", self._where)
+        self._id = find_attribute(track, "id", self._where)
+        self._label = find_attribute(track, "label", self._where)
         if self._id in self._lasts:
             raise StageError(f"{at(track, self._where)}: track {self._id} is in it twice")
         self._lasts[self._id] = (-1, -1)
         pairs = ("track_id", self._id)
         self._extras = [(pairs, ("keyframe", each)) for each in ("False", "True")]
         self._number, self._visible, self._keyframe = -1, False, -1
-        if self._interpolated:
+        if self._interpolate:
             self._tracks.append([])
 
     def add(self, element: Element) -> None:
         """Take a shape of the track."""
         where, step, before = self._where, self._chosen.step, self._number
-        written = whole(element.attributes.get("frame", ""), "frame", element, where)
+        written = parse_whole(element.attributes.get("frame", ""), "frame", element, where)
         number = written - self._chosen.offset
         if number not in self._numbers:
-            raise self._strange(element, number)
+            raise self._unknown_frame(element, number)
         if number <= before:
             text = f"frame {number} follows {before} in its track"
             raise StageError(f"{at(element, where)}: {text}; export again from CVAT")
@@ -136,10 +155,10 @@ class _Tracks:
             self._complete = True
         else:
             self._keyframe = number
-        self._number, self._visible = number, _visible(element)
+        self._number, self._visible = number, _is_visible(element)
         self._take(element, self._extras[number == self._keyframe])
 
-    def _strange(self, element: Element, number: int) -> StageError:
+    def _unknown_frame(self, element: Element, number: int) -> StageError:
         """Return the error that says that the task has no such frame."""
         numbers = self._numbers
         span = f"{numbers[0]} to {numbers[-1]}" if numbers else "none"
@@ -148,21 +167,21 @@ class _Tracks:
         return StageError(f"{at(element, self._where)}: {text}")
 
     def _take(self, element: Element, extra: Attributes) -> None:
-        if self._interpolated:
-            thing = shape(element, self._label, self._where, extra)
+        if self._interpolate:
+            thing = read_object(element, self._label, self._where, extra)
             self._tracks[-1].append(Seen(self._number, self._visible, thing))
         elif self._visible:
             self._lasts[self._id] = (self._number, self._keyframe)
-            self._drawn.add(self._number, element, self._label, extra)
+            self._objects.add(self._number, element, self._label, extra)
         else:
-            shape(element, self._label, self._where, extra)  # it is checked all the same
+            read_object(element, self._label, self._where, extra)  # it is checked all the same
 
-    def drawn(self) -> Drawn:
+    def finish(self) -> ObjectTable:
         """Return what is visible; complete it if it has keyframes only and that is wanted."""
         if not self._gaps or self._complete:
             tracks = self._tracks
-        elif self._interpolated:
-            tracks = [interpolation.completed(t, self._numbers, self._where) for t in self._tracks]
+        elif self._interpolate:
+            tracks = [interpolation.complete(t, self._numbers, self._where) for t in self._tracks]
         else:
             first = self._gaps[0]
             nothing = f"nothing for {first.end - first.start - 1} frames after {first.start}"
@@ -171,10 +190,10 @@ class _Tracks:
                 "video 1.1' from CVAT, which writes every frame, or give --interpolate"
             )
         for seen in (seen for track in tracks for seen in track if seen.visible):
-            self._drawn.put(seen.number, seen.thing)
-        return self._drawn
+            self._objects.put(seen.number, seen.thing)
+        return self._objects
 
-    def deleted(self) -> tuple[set[int], tuple[str, ...]]:
+    def find_deleted(self) -> tuple[set[int], tuple[str, ...]]:
         """Return the frames that were deleted in CVAT, and the tracks that may be wrong since.
 
         CVAT writes a visible track for every frame, so one that it leaves out was deleted. Had
@@ -185,14 +204,14 @@ class _Tracks:
         gaps = self._gaps if self._complete else []
         numbers = {n for gap in gaps for n in range(gap.start + step, gap.end, step)}
         last = max(self._lasts.values(), default=(0, 0))[0]
-        return numbers - set(self._drawn), tuple(
+        return numbers - set(self._objects), tuple(
             f"track {gap.track}"
             for gap in gaps
             if self._lasts[gap.track][0] == last and self._lasts[gap.track][1] < gap.end
         )
 
 
-def _visible(element: Element) -> bool:
+def _is_visible(element: Element) -> bool:
     """Tell whether a shape is in the picture; a skeleton is if one of its points is."""
     if element.tag == "skeleton":
         points = (each for each in element.children if each.tag == "points")

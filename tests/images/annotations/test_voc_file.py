@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 import corpora
-from annotations import pascal_voc
+from annotations import voc_file
 from annotations.model import Annotation, Box, Object
 from stage.errors import StageError
 
@@ -45,7 +45,7 @@ FROM_CVAT = """\
 
 
 def test_a_file_is_read_as_it_was_written() -> None:
-    assert pascal_voc.read(pascal_voc.write(FULL), "a.xml") == FULL
+    assert voc_file.read(voc_file.write(FULL), "a.xml") == FULL
 
 
 def test_what_is_matched_is_what_the_parser_finds() -> None:
@@ -53,7 +53,7 @@ def test_what_is_matched_is_what_the_parser_finds() -> None:
 
     assert len(plain) > 40
     for content in plain:
-        assert pascal_voc._matched(content) == pascal_voc._parsed(content, "a.xml")
+        assert voc_file._match(content) == voc_file._parse(content, "a.xml")
 
 
 def real_files() -> Iterator[bytes]:
@@ -86,8 +86,8 @@ def test_what_cvat_does_not_write_is_the_parsers(old: str, new: str) -> None:
         "<occluded>", "<truncated>0</truncated><occluded>"
     ).replace("<bndbox>", "<difficult>0</difficult><bndbox>")  # fmt: skip
 
-    assert pascal_voc._matched(plain.encode()) == pascal_voc._parsed(plain.encode(), "a.xml")
-    assert pascal_voc._matched(plain.replace(old, new).encode()) is None
+    assert voc_file._match(plain.encode()) == voc_file._parse(plain.encode(), "a.xml")
+    assert voc_file._match(plain.replace(old, new).encode()) is None
 
 
 TURNED = Annotation(
@@ -102,14 +102,14 @@ TURNED = Annotation(
     "text", ["0.055555555555542924", "1e-05", "2.5E-300", "1e-999", "1.5e+06", "7e0", "-1e-7"]
 )
 def test_a_number_is_read_as_python_writes_it_and_can_be_merged(text: str) -> None:
-    written = pascal_voc.write(TURNED).replace(b"<value>1<", f"<value>{text}<".encode())
+    written = voc_file.write(TURNED).replace(b"<value>1<", f"<value>{text}<".encode())
     written = written.replace(b"<xmin>1.5<", f"<xmin>-{text.lstrip('-')}<".encode())
-    found = pascal_voc.read(written, "a.xml")
+    found = voc_file.read(written, "a.xml")
 
-    assert pascal_voc._matched(written) == pascal_voc._parsed(written, "a.xml") == found
+    assert voc_file._match(written) == voc_file._parse(written, "a.xml") == found
     assert found.objects[0].rotation == float(text)
     assert found.objects[0].box.xmin == -abs(float(text))
-    assert pascal_voc.read(pascal_voc.write(found), "a.xml").objects[0].label == "Car"
+    assert voc_file.read(voc_file.write(found), "a.xml").objects[0].label == "Car"
 
 
 @pytest.mark.parametrize(
@@ -120,15 +120,15 @@ def test_a_number_is_read_as_python_writes_it_and_can_be_merged(text: str) -> No
 def test_what_is_no_number_that_a_box_can_have_is_refused(text: str) -> None:
     for place in (b"<value>1<", b"<xmax>3.5<"):
         tag, _, _ = place.partition(b">")
-        written = pascal_voc.write(TURNED).replace(place, tag + f">{text}<".encode())
+        written = voc_file.write(TURNED).replace(place, tag + f">{text}<".encode())
 
-        assert pascal_voc._matched(written) is None
+        assert voc_file._match(written) is None
         with pytest.raises(StageError, match="which is no number"):
-            pascal_voc.read(written, "a.xml")
+            voc_file.read(written, "a.xml")
 
 
 def test_any_reader_of_xml_finds_it_where_the_devkit_has_it() -> None:
-    root = ElementTree.fromstring(pascal_voc.write(FULL))
+    root = ElementTree.fromstring(voc_file.write(FULL))
 
     assert root.tag == "annotation"
     assert [root.findtext(f"size/{side}") for side in ("width", "height", "depth")] == [
@@ -140,11 +140,11 @@ def test_any_reader_of_xml_finds_it_where_the_devkit_has_it() -> None:
         '<Car & "van">',
         "Bicycle",
     ]
-    assert [root.findtext(f"object[2]/bndbox/{edge}") for edge in pascal_voc.EDGES] == list("1234")
+    assert [root.findtext(f"object[2]/bndbox/{edge}") for edge in voc_file.EDGES] == list("1234")
 
 
 def test_edges_have_two_decimals_at_most() -> None:
-    written = pascal_voc.write(Annotation("a.PNG", 9, 9, (Object("Car", Box(1 / 3, 0, 2 / 3, 1)),)))
+    written = voc_file.write(Annotation("a.PNG", 9, 9, (Object("Car", Box(1 / 3, 0, 2 / 3, 1)),)))
 
     assert b"<xmin>0.33</xmin>" in written
     assert b"<xmax>0.67</xmax>" in written
@@ -154,7 +154,7 @@ def test_edges_have_two_decimals_at_most() -> None:
     ("written", "read"), [("0", False), ("1", True), ("False", False), ("True", True), ("", False)]
 )
 def test_an_old_file_of_cvat_is_read(written: str, read: bool) -> None:
-    found = pascal_voc.read(FROM_CVAT.format(occluded=written).encode(), "a.xml")
+    found = voc_file.read(FROM_CVAT.format(occluded=written).encode(), "a.xml")
 
     assert found == Annotation(
         "frame_000007.PNG",
@@ -180,6 +180,6 @@ def test_an_old_file_of_cvat_is_read(written: str, read: bool) -> None:
 )
 def test_what_is_not_right_is_named_by_line(old: str, new: str, said: str) -> None:
     with pytest.raises(StageError) as raised:
-        pascal_voc.read(FROM_CVAT.replace(old, new).encode(), "a.xml")
+        voc_file.read(FROM_CVAT.replace(old, new).encode(), "a.xml")
 
     assert said in str(raised.value)

@@ -61,9 +61,9 @@ def spread(work: Callable[[range], T], count: int) -> Iterator[T]:
     _work.append(work)
     gc.freeze()  # else each process would go through, and so copy, all that there is by now
     try:
-        with ProcessPoolExecutor(processes, get_context("fork"), _quiet) as pool:
+        with ProcessPoolExecutor(processes, get_context("fork"), _leave_signals) as pool:
             try:
-                yield from pool.map(_part, parts)
+                yield from pool.map(_do_part, parts)
             finally:
                 pool.shutdown(cancel_futures=True)
     except BrokenProcessPool:
@@ -73,11 +73,11 @@ def spread(work: Callable[[range], T], count: int) -> Iterator[T]:
         _work.pop()
 
 
-def _part(part: range) -> Any:
+def _do_part(part: range) -> Any:
     return _work[-1](part)
 
 
-def _quiet() -> None:
+def _leave_signals() -> None:
     """Leave it to the first process what to do when everything is stopped."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
