@@ -1,9 +1,9 @@
 """The documentation as tests read it: pages, their headings, and their blocks of commands."""
 
+import posixpath
 import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from registries import PROJECT
 
@@ -79,12 +79,5 @@ def links(page: str, text: str) -> Iterator[tuple[str, str]]:
         if re.match(r"[a-z]+:", target):
             continue
         path, _, anchor = target.partition("#")
-        parts: list[str] = []
-        for part in (
-            (PurePosixPath(page).parent / path).parts if path else PurePosixPath(page).parts
-        ):
-            if part == "..":
-                parts.pop()
-            else:
-                parts.append(part)
-        yield "/".join(parts), anchor
+        folder = posixpath.dirname(page)
+        yield posixpath.normpath(posixpath.join(folder, path)) if path else page, anchor

@@ -1,4 +1,4 @@
-"""Model repositories, as docs/using-the-data.md tells them: what a publish, or a failure, brings."""
+"""Model repositories, as docs/using-the-data.md has them: what a publish or a failure brings."""
 
 import os
 import re

@@ -47,9 +47,8 @@ def test_by_hand_the_image_does_the_same(
 ) -> None:
     """By the line of docs/new-registry.md; the container sees the servers of the test, too."""
     text = block("docs/new-registry.md", "A registry without tools")
-    (line,) = re.findall(
-        r"^(docker run .*) <tools, as images.yaml names it> status$", text, re.S | re.M
-    )
+    name = "<tools, as images.yaml names it>"
+    (line,) = re.findall(f"^(docker run .*) {name} status$", text, re.S | re.M)
     image = yaml.safe_load((world.clone / "images.yaml").read_text())["images"]["tools"]
     server = f'--network host --volume "{world.bare.folder}:{world.bare.folder}"'
     folders = world.clone.folder, world.bare.folder
