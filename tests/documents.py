@@ -3,7 +3,7 @@
 import posixpath
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from registries import PROJECT
 
@@ -49,11 +49,11 @@ def sections(text: str) -> dict[str, str]:
     return dict(zip(names, bodies, strict=True))
 
 
-def block(page: str, heading: str, number: int = 0, **values: str) -> str:
+def block(page: str, heading: str, number: int = 0, values: Mapping[str, str] | None = None) -> str:
     """A page's block of commands under a heading, with values for what is in <brackets>."""
     text = blocks(sections(text_of(page))[heading])[number]
-    for name, value in values.items():
-        marked = f"<{name.replace('_', '-')}>"
+    for name, value in (values or {}).items():
+        marked = f"<{name}>"
         assert marked in text, f"{marked} is not in the commands of {page}, {heading}"
         text = text.replace(marked, value)
     return f"set -e\n{text}"

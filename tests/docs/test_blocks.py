@@ -90,7 +90,7 @@ def home(tmp_path: Path) -> Path:
 
 def test_a_registry_is_started_and_kept_by_the_lines_of_the_pages(home: Path, engine: Any) -> None:
     env = {"HOME": str(home), "PATH": f"{home / 'bin'}:{PATH}"}
-    Registry(home / "tools").sh(block("README.md", "Start your own"), **env)
+    Registry(home / "tools").sh(block("README.md", "Start your own"), True, None, **env)
     registry = Registry(home / "street-registry")
     merged = "data/merged/training"
 
@@ -101,16 +101,16 @@ def test_a_registry_is_started_and_kept_by_the_lines_of_the_pages(home: Path, en
     assert len(names) > 5
 
     registry.sh(f"dvc remote add -q --default storage '{home}/storage'")
-    registry.sh(block("docs/datasets.md", "Add a dataset", 1), **env)
-    registry.sh(block("docs/datasets.md", "Bring a new export"), **env)
+    registry.sh(block("docs/datasets.md", "Add a dataset", 1), True, None, **env)
+    registry.sh(block("docs/datasets.md", "Bring a new export"), True, None, **env)
     lines = block("docs/datasets.md", "Rename or remove a dataset").splitlines()
     (rename,) = [line for line in lines if line.startswith("registry rename ")]
     (remove,) = [line for line in lines if line.startswith("registry remove ")]
-    registry.sh(f"{rename} && dvc repro", **env)
+    registry.sh(f"{rename} && dvc repro", True, None, **env)
     renamed = {
         path.name.partition("__")[0] for path in (registry / merged / "Annotations").iterdir()
     }
-    registry.sh(remove, **env)
+    registry.sh(remove, True, None, **env)
 
     assert renamed == {"main-street"}
     assert yaml.safe_load((registry / "params.yaml").read_text())["datasets"] == {}

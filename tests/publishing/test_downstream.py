@@ -37,9 +37,9 @@ Files = dict[str, bytes]
 def imported(world: World, name: str = "model", secret: str = "") -> Registry:
     """A fresh model repository, after the page's commands for an import."""
     secret = secret or world.env.get(VARIABLE, "")
-    words = {"git_url_of_the_registry": address(world), "connection_string": secret}
+    words = {"git-url-of-the-registry": address(world), "connection-string": secret}
     model = world.model(name)
-    model.sh(block(USE, "Import", **words))
+    model.sh(block(USE, "Import", values=words))
     return model
 
 
