@@ -189,6 +189,27 @@ def test_an_update_without_the_secret_fails_and_checkout_brings_the_data_back(
     assert files(model) != old
 
 
+def test_the_pictures_are_made_by_the_lines_of_the_page(world: World) -> None:
+    model, names = imported(world), yaml.safe_load(world.file("images.yaml"))["images"]
+    values = {
+        "git-url-of-the-registry": address(world),
+        "video-to-frame, as images.yaml of the registry names it": names["video-to-frame"],
+        "merge-annotations, likewise": names["merge-annotations"],
+    }
+    lines = block(USE, "Get the pictures", values=values)
+    for mine in ("movie1/movie.mkv ", "--source data/movie1 "):  # which this registry lacks
+        assert mine in lines
+        lines = lines.replace(mine, "")
+
+    model.sh(lines, True, None, **{VARIABLE: world.container.sas("rl")})
+
+    pictures = {
+        path.stem for path in (model / "data/training/JPEGImages").iterdir() if path.exists()
+    }
+    assert pictures == {path.stem for path in (model / "data/training/Annotations").iterdir()}
+    assert model.sh("dvc status -q data/training.dvc").stdout == ""
+
+
 def test_the_secret_of_a_model_repository_cannot_write(story: Story, tmp_path: Path) -> None:
     before = story.world.container.blobs()
     clone = tmp_path / "clone"
