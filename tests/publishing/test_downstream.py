@@ -224,11 +224,11 @@ def test_the_secret_of_a_model_repository_cannot_write(story: Story, tmp_path: P
 
 def test_a_version_stays_whatever_is_published_later(story: Story) -> None:
     model = story.world.model("pinned")
-    folder = "data/merged/training --out data/training"
-    command = f"dvc import -q {address(story.world)} {folder} --rev {story.first}"
+    values = {"git-url-of-the-registry": address(story.world)}
+    lines = block(USE, "Stay with one version", values=values).replace("v1.2", story.first)
     secret = {VARIABLE: story.reader}
 
-    model.sh(f"mkdir data && {command}", True, None, **secret)
+    model.sh(f"mkdir data\n{lines}", True, None, **secret)
     old = files(story.template, ("data/training",))
     assert files(model, ("data/training",)) == old
     model.sh("dvc update -q data/training.dvc", True, None, **secret)
