@@ -147,6 +147,6 @@ def copied(container: azure.Container, blobs: Mapping[str, bytes]) -> None:
 
 
 def with_remote(registry: Registry, url: str) -> None:
-    """Set the remote of a registry, as the README says."""
+    """Set the remote of a registry, as docs/new-registry.md says."""
     registry.sh(f"dvc remote add -q --force --default storage {url}")
     registry.sh("dvc config remote.storage.verify true")
