@@ -17,11 +17,11 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from containers.stages import STAGES
 from pipelines import dockerfiles
 from registries import PROJECT
 
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
-STAGES = sorted(set(re.findall(r"\$\{images\.([a-z-]+)\}", (PROJECT / "dvc.yaml").read_text())))
 
 every_stage = pytest.mark.parametrize("stage", STAGES)
 
@@ -126,7 +126,9 @@ def test_what_only_building_needs_shows_even_if_it_is_hidden(
 
 
 @every_stage
-def test_only_video_to_frame_has_ffmpeg(engine: Any, stage: str) -> None:
+def test_only_who_locks_ffmpeg_has_it(engine: Any, stage: str) -> None:
+    locks = (PROJECT / "images" / name / "requirements.txt" for name in dockerfiles.ancestry(stage))
+    locks_it = "imageio-ffmpeg" in {name for name, _ in locked(*locks)}
     programs = {
         file.path
         for file in files(REFERENCES[stage])
@@ -134,7 +136,7 @@ def test_only_video_to_frame_has_ffmpeg(engine: Any, stage: str) -> None:
         and file.mode & 0o111
     }
 
-    assert bool(programs) is (stage == "video-to-frame"), programs
+    assert bool(programs) is locks_it, programs
 
 
 PACKAGE = re.compile(
