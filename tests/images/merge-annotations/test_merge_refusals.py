@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from merge_annotations import Against, link, merge
+from merge_annotations import link, merge
+from overlap import Against
 from stage.errors import StageError
 
 Dataset = Callable[..., Path]
