@@ -19,8 +19,8 @@ def place(
         picture = folders[line.dataset].resolve() / "JPEGImages" / line.original
         if not picture.is_file():
             raise StageError(
-                f"{folders[line.dataset]}/JPEGImages/{line.original}: is not there; make the pictures "
-                f"first (dvc repro pictures/dvc.yaml:video-to-frame@{line.dataset}), "
+                f"{folders[line.dataset]}/JPEGImages/{line.original}: is not there; make the "
+                f"pictures first (dvc repro pictures/dvc.yaml:video-to-frame@{line.dataset}), "
                 "or give --images none"
             )
         path = folder / line.picture
