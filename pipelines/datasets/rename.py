@@ -1,0 +1,32 @@
+"""`rename`: a dataset has another name, and with it its folder and its pictures in the splits."""
+
+from pathlib import Path
+
+from pipelines import messages
+from pipelines.datasets import edits, inputs, params, params_file
+from pipelines.datasets.add import refuse_name
+
+
+def rename(folder: Path, old: str, new: str) -> None:
+    """Rename a dataset; a PipelineError says why not, nothing is changed then."""
+    text = edits.read(folder)
+    params_file.require(params.load(text), old)
+    refuse_name(folder, params.parse(text), new)
+    edited = params_file.rename_dataset(text, old, new)
+    before, after = f"data/{old}", f"data/{new}"
+    with edits.edit(folder) as change:
+        if inputs.in_git(folder, before):
+            change.git("mv", before, after)
+            change.undo.callback(change.git, "mv", after, before)
+        elif (folder / before).exists():
+            change.move(folder / before, folder / after)
+        written = change.write(edited)
+    messages.say(f"{old}: is called {new} now, in {', '.join(written)}, and its folder is {after}")
+    for path in ("dvc.yaml", "pictures/dvc.yaml"):
+        if (folder / path).is_file() and f"{before}/" in (folder / path).read_text("utf-8"):
+            messages.warn(f"{path}: still names {before}/ in stages of your own; correct them")
+    messages.say(f"its pictures are called {new}__... in the splits, once the stages have run")
+    messages.say("next:")
+    messages.say(f"  {messages.program()} repro    # its stages run again; nothing is downloaded")
+    messages.say(f"  git add {after} params.yaml dvc.yaml pictures/dvc.yaml dvc.lock data/merged")
+    messages.say(f"  git commit -m 'Rename {old} to {new}'")
