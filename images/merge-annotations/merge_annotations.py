@@ -13,27 +13,31 @@ datasets of both splits it compares: the numbers of a dataset's frames, which mu
 --guard of each other; whole movies, of which two are one if they share half of the shorter one's
 different frames; and each picture of one split with each of the other, pixel by pixel, whatever
 they are called. A movie that was encoded again has other pixels, and is not found.
+
+With --parameters, the labels are numbered by annotations.valid-labels of params.yaml, the same in
+every split. Without it they are those of the datasets, sorted.
 """
 
 import argparse
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import classes
 import lineage
 import overlap
 from annotations import dataset
 from annotations.dataset import Written
 from lineage import Merged
 from pictures import PLACE, place
+from selection import Source, list_inputs, name_sources, parse_source, refuse_unused
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
-from stage.progress import shown
+from stage.progress import show_progress
 from stage.replaceable import Folder, Kind, Output, check_replaceable
 from stage.workers import spread
 
@@ -52,28 +56,8 @@ KINDS: dict[str, Kind] = {
 }
 """What a merge consists of, and how that is told from what others made."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """A dataset to merge: its folder, and the frames to take, absolute numbers, end exclusive."""
-
-    folder: Path
-    first: int = 0
-    end: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The dataset's name, which is the folder's own, or the link's if it is one."""
-        return Path(os.path.abspath(self.folder)).name  # noqa: PTH100
-
-    @property
-    def whole(self) -> bool:
-        """Whether all frames are taken."""
-        return self == Source(self.folder)
-
-    def takes(self, number: int) -> bool:
-        """Tell whether a frame is taken."""
-        return self.first <= number and (self.end is None or number < self.end)
+PARTS = ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")
+"""What is always made; the pictures are only if they are wanted."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +74,26 @@ def merge(
     images: str = "link",
     metrics: Path | None = None,
     against: Sequence[Against] = (),
+    parameters: Path | None = None,
 ) -> None:
-    """Merge the datasets in folders into destination."""
-    named = names(folders)
-    roots = [source.folder for source in named.values()]
-    finals = {n: destination / n for n in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
+    """Merge the datasets in folders into destination.
+
+    parameters: params.yaml, for the order of the labels; None: they are sorted.
+    """
+    named = name_sources(folders)
+    order = classes.read(parameters)
+    finals = {part: destination / part for part in PARTS}
     pictures = None if images == "none" else destination / PICTURES
     made = [Output(f"{n} of --destination", path, KINDS[n]) for n, path in finals.items()]
-    made += [
-        Output(f"{PICTURES} of --destination", pictures, KINDS[PICTURES]),
-        Output("--metrics", metrics, KINDS["metrics.json"]),
-    ]
-    check_replaceable(made, [*_inputs(roots), *(other.path for other in against)])
+    made += [_pictures_output(pictures), Output("--metrics", metrics, KINDS["metrics.json"])]
+    read = [*list_inputs(named), *(other.path for other in against)]
+    check_replaceable(made, [*read, parameters] if parameters else read)
     with outputs.whole(*finals.values(), pictures, metrics) as aside:
         numbers = dataset.Metrics()
-        written, lines = _merged(named, dataset.writer(aside[finals["Annotations"]]), numbers)
-        _apart(lines, named, against)
-        labels = _labels(roots, numbers)
+        to = dataset.writer(aside[finals["Annotations"]])
+        written, lines = _write(named, to, numbers, destination)
+        refuse_overlap(lines, named, against)
+        labels = classes.count(order, (source.folder for source in named.values()), numbers)
         dataset.write_imagesets(written, labels, aside[finals["ImageSets"]])
         dataset.write_labelmap(labels, aside[finals["labelmap.txt"]])
         lineage.write(lines, aside[finals["merge.csv"]])
@@ -114,55 +101,51 @@ def merge(
             place(lines, _folders(named), pictures, aside[pictures], images)
         if metrics:
             numbers.write(aside[metrics])
+    classes.warn(order, numbers, destination)
     print(numbers)
 
 
 def link(folders: Sequence[Path | Source], destination: Path) -> None:
     """Make the links to the pictures of a merge that was made without pictures."""
-    named = names(folders)
+    named = name_sources(folders)
     merged, pictures = destination / "merge.csv", destination / PICTURES
-    made = [Output(f"{PICTURES} of --destination", pictures, KINDS[PICTURES])]
-    check_replaceable(made, [*_inputs(source.folder for source in named.values()), merged])
+    check_replaceable([_pictures_output(pictures)], [*list_inputs(named), merged])
     lines = lineage.read(merged)
     for line in lines:
         if line.dataset not in named:
             text = f"names the dataset {line.dataset}; give it as --source, or merge again"
             raise StageError(f"{merged}: {text}")
     with outputs.whole(pictures) as aside:
-        place(shown(lines, "link", "pictures"), _folders(named), pictures, aside[pictures], "link")
+        wanted = show_progress(lines, destination, "pictures")
+        place(wanted, _folders(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
 
 
-def names(folders: Sequence[Path | Source]) -> dict[str, Source]:
-    """Return the datasets by their names."""
-    found: dict[str, Source] = {}
-    for each in folders:
-        source = each if isinstance(each, Source) else Source(each)
-        sources.folder(source.folder)
-        if not lineage.NAME.fullmatch(source.name):
-            text = "a dataset's name has letters and digits, with single `-` or `_` between them"
-            raise StageError(f"{source.folder}: {text}; rename the folder")
-        if source.name in found:
-            text = f"is the second dataset called {source.name}; rename one"
-            raise StageError(f"{source.folder}: {text}")
-        found[source.name] = source
-    return found
+def _pictures_output(path: Path | None) -> Output:
+    return Output(f"{PICTURES} of --destination", path, KINDS[PICTURES])
 
 
 def _folders(named: dict[str, Source]) -> dict[str, Path]:
     return {name: source.folder for name, source in named.items()}
 
 
-def _inputs(folders: Iterable[Path]) -> list[Path]:
-    """Return what is read of datasets: their folders, and parts that may be links to elsewhere."""
-    names = ("", "Annotations", f"Annotations{dataset.ARCHIVE}", "JPEGImages")
-    return [folder / name for folder in folders for name in names]
+@dataclass
+class _Part:
+    """What came of a part of the annotations: which were written, and what is in them."""
+
+    written: list[Written] = field(default_factory=list)
+    lines: list[Merged] = field(default_factory=list)
+    numbers: dataset.Metrics = field(default_factory=dataset.Metrics)
 
 
-def _merged(
-    named: dict[str, Source], to: dataset.Folder | dataset.Zip, numbers: dataset.Metrics
+def _write(
+    named: dict[str, Source],
+    to: dataset.Folder | dataset.Zip,
+    numbers: dataset.Metrics,
+    destination: Path,
 ) -> tuple[list[Written], list[Merged]]:
     """Write the annotations of all datasets under their new names, and return what was written."""
+    lines: list[Merged] = []
     with ExitStack() as stack:
         opened = {
             name: stack.enter_context(dataset.opened(dataset.find(source.folder)))
@@ -171,8 +154,8 @@ def _merged(
         pictures = {n: None if s.whole else frames.of(s.folder) for n, s in named.items()}
         places = [(name, place) for name, each in opened.items() for place in range(len(each))]
 
-        def part(wanted: range) -> tuple[list[Written], list[Merged], dataset.Metrics]:
-            written, lines, counted = list[Written](), list[Merged](), dataset.Metrics()
+        def write_part(wanted: range) -> _Part:
+            part = _Part()
             for name, place in places[wanted.start : wanted.stop]:
                 content, annotation = opened[name][place]
                 merged = annotation._replace(picture=f"{name}__{annotation.picture}")
@@ -180,30 +163,26 @@ def _merged(
                 line = Merged(merged.picture, name, annotation.picture, digest)
                 known = pictures[name]
                 if known is None or named[name].takes(overlap.number(line, known)):
-                    lines.append(line)
-                    counted.count(merged)
-                    written.append(to.put(merged))
-            return written, lines, counted
+                    part.lines.append(line)
+                    part.numbers.count(merged)
+                    part.written.append(to.put(merged))
+            return part
 
-        lines: list[Merged] = []
+        def write_all() -> Iterator[Written]:
+            for part in spread(write_part, len(places)):
+                lines.extend(part.lines)
+                numbers.add(part.numbers)
+                yield from part.written
 
-        def parts() -> Iterator[Written]:
-            for written, own, counted in spread(part, len(places)):
-                lines.extend(own)
-                numbers.add(counted)
-                yield from written
-
-        written = list(shown(parts(), "merge", "pictures"))
-    taken = {line.dataset for line in lines}
-    for name, source in named.items():
-        if not source.whole and name not in taken:
-            end = "" if source.end is None else source.end
-            raise StageError(f"{source.folder}: has no annotation in [{source.first}:{end}]")
+        written = list(show_progress(write_all(), destination, "pictures"))
+    refuse_unused(named, {line.dataset for line in lines})
     to.finish(written)
     return written, lines
 
 
-def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]) -> None:
+def refuse_overlap(
+    lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]
+) -> None:
     """Refuse a split that overlaps another; datasets of the other lie beside this one's."""
     parent = next(iter(named.values())).folder.parent
 
@@ -221,24 +200,15 @@ def _apart(lines: Sequence[Merged], named: dict[str, Source], against: Iterable[
         overlap.refuse(lines, others, pictures_of, other.guard, other.path)
 
 
-def _labels(folders: Iterable[Path], numbers: dataset.Metrics) -> list[str]:
-    """Return the labels that a dataset declares in its labelmap.txt, and those that occur."""
-    maps = (folder / "labelmap.txt" for folder in folders)
-    declared = {label for path in maps if path.exists() for label in dataset.read_labelmap(path)}
-    numbers.labels.update(dict.fromkeys(declared, 0))
-    for label in numbers.labels:
-        if not dataset.is_label(label):
-            raise StageError(f"{label!r}: cannot be a label; prepare its dataset again without it")
-    return sorted(numbers.labels)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Read the command line and do the work."""
     parser = cli.parser(__doc__)
     add = parser.add_argument
     text = "a dataset, data/<dataset>, once for each; data/<dataset>[0:5000] takes frames 0 to 4999"
-    add("--source", type=source, action="append", required=True, metavar="FOLDER", help=text)
+    add("--source", type=parse_source, action="append", required=True, metavar="FOLDER", help=text)
     add("--destination", type=Path, required=True, metavar="FOLDER", help="for the merged dataset")
+    text = "params.yaml, for the order of its labels, the same in every split"
+    add("--parameters", type=Path, metavar="FILE", help=text)
     text = "relative links to the pictures (default), copies, or none"
     add("--images", choices=(*PLACE, "none"), default="link", help=text)
     text = "only the links, of a merge made with --images none"
@@ -260,16 +230,4 @@ def run(args: argparse.Namespace) -> None:
         link(args.source, args.destination)
     else:
         against = [Against(path, args.guard) for path in args.against]
-        merge(args.source, args.destination, args.images, args.metrics, against)
-
-
-def source(text: str) -> Source:
-    """Return the dataset that a word of the command line names.
-
-    >>> source("data/movie1[100:200]")
-    Source(folder=PosixPath('data/movie1'), first=100, end=200)
-    """
-    found = re.fullmatch(r"(.+)\[([0-9]{0,9}):([0-9]{0,9})\]", text, re.ASCII | re.S)
-    if not found:
-        return Source(Path(text))
-    return Source(Path(found[1]), int(found[2] or 0), int(found[3]) if found[3] else None)
+        merge(args.source, args.destination, args.images, args.metrics, against, args.parameters)

@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import rules
-from annotations import dataset, exports
+from annotations import dataset, exports, labels
 from annotations.cvat_xml import ANY, Choice
 from annotations.dataset import Metrics, Written
 from annotations.model import Export
 from rules import Annotations, Sieve
 from stage import cli, frames, outputs, sources
 from stage.parameters import Parameters, load
-from stage.progress import shown
+from stage.progress import show_progress
 from stage.replaceable import Output, check_replaceable
 from stage.workers import spread
 
@@ -91,7 +91,7 @@ def check(parameters: Path, root: Path, source: Path, *, choice: Choice = ANY) -
     sieve = Sieve(settings, pictures, str(source), rewrite=known)
     sources.file(source)
     with exports.opened(source, pictures, choice) as export:
-        for annotation in shown(export.annotations, source.name, "pictures"):
+        for annotation in show_progress(export.annotations, source, "pictures"):
             sieve.kept(annotation)
         sieve.finish(export)
     sieve.warn()
@@ -122,7 +122,7 @@ def _written(export: Export, sieve: Sieve, to: dataset.Folder | dataset.Zip) -> 
             sieve.add(metrics, examples, found)
             yield from written
 
-    written = sorted(shown(parts(), Path(sieve.where).name, "pictures"))
+    written = sorted(show_progress(parts(), Path(sieve.where), "pictures"))
     sieve.finish(export)
     to.finish(written)
     return written
@@ -132,7 +132,7 @@ def read(loaded: Parameters, name: str) -> Annotations:
     """Return the section `annotations` of a parameter file with what a dataset overrides."""
     own = ("datasets", name, "annotations")
     settings = loaded.section(Annotations, ("annotations",), own)
-    for key, text in (*_label_mistakes(settings), *_other_mistakes(settings)):
+    for key, text in _find_mistakes(settings):
         place = own if key in loaded.mapping(own) else ("annotations",)
         raise loaded.error((*place, key), text)
     if "destination" in loaded.mapping(own):
@@ -140,21 +140,9 @@ def read(loaded: Parameters, name: str) -> Annotations:
     return settings
 
 
-def _label_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the labels: key and text."""
-    labels = settings.valid_labels
-    if not labels:
-        yield "valid-labels", "is empty; name the labels to keep"
-    for label in labels:
-        if not dataset.is_label(label):
-            text = "cannot be a label: it becomes a file's name and a line of labelmap.txt"
-            yield "valid-labels", f"{label!r} {text}"
-        if labels.count(label) > 1:
-            yield "valid-labels", f"{label!r} is in it twice; remove one"
-
-
-def _other_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the other parameters: key and text."""
+def _find_mistakes(settings: Annotations) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the parameters: key and text."""
+    yield from (("valid-labels", text) for text in labels.find_mistakes(settings.valid_labels))
     sizes = settings.min_size
     if len(sizes) != 2 or not all(0 <= size < math.inf for size in sizes):
         yield "min-size", "must be two numbers from 0: [width, height]"

@@ -19,7 +19,7 @@ import decoder
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
 from stage.parameters import load
-from stage.progress import shown
+from stage.progress import show_progress
 from stage.replaceable import Folder, Output, check_replaceable
 
 CONVERT = "scale=flags=bilinear:interl=-1:in_chroma_loc={chroma},format=rgb24"
@@ -127,7 +127,7 @@ def _decoded(
     """Decode the whole movie and, if there is a folder, encode the selected frames into it."""
     says, limits = decoder.stated(source), (settings.max_pixels, settings.max_count)
     if folder is None:
-        return shown(decoder.decode(source, says, *limits), source.name, "frames", says.count)
+        return show_progress(decoder.decode(source, says, *limits), source, "frames", says.count)
     folder.mkdir()
     last, encoder = ENCODERS[settings.format]
     pictures = {"filename": "%d", "f": "image2", "start_number": 0, "flags": "bitexact", **encoder}
@@ -138,7 +138,7 @@ def _decoded(
     if settings.format == "jpg":
         pictures["q:v"] = settings.quality
     decoded = decoder.decode(source, says, *limits, pictures, folder)
-    return shown(decoded, source.name, "frames", says.count)
+    return show_progress(decoded, source, "frames", says.count)
 
 
 def _rename(folder: Path, selected: Sequence[frames.Frame], source: Path) -> None:

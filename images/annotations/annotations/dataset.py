@@ -229,11 +229,6 @@ def read_labelmap(path: Path) -> list[str]:
     return [line.split(":")[0] for line in lines if not line.startswith(("#", "background:"))]
 
 
-def is_label(label: str) -> bool:
-    """Tell whether a label can be kept: it becomes a file's name and a line of labelmap.txt."""
-    return bool(re.fullmatch(r"[^.:/\\\s-][^:/\\]*", label)) and label.isprintable()
-
-
 def colour(label: str) -> str:
     """Return a colour, `r,g,b`, that is always the same for a label and never near black.
 

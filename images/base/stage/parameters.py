@@ -13,7 +13,12 @@ import yaml
 from stage import sources
 from stage.errors import StageError
 
-SECTIONS = ("datasets", "frames", "annotations", "publish")
+FOREIGN = ("publish", "splits")
+"""Sections that belong to other programs: a stage neither reads nor checks them."""
+
+SECTIONS = ("datasets", "frames", "annotations", *FOREIGN)
+"""The sections that params.yaml may have; another one is an error, for it may be a slip."""
+
 LIMIT = 1_000_000
 """Bytes of a parameter file; no real one comes near."""
 
@@ -38,6 +43,17 @@ class Parameters:
             if field.name not in values and field.default is field.default_factory is MISSING:
                 raise self.error((*places[0], _key(field.name)), "is missing")
         return kind(**values)
+
+    def value(self, kind: Any, place: Keys, default: T) -> T:
+        """Return the one value at place, which must be of a kind; default if it is not there.
+
+        What else stands in its section is not checked.
+        """
+        section = self.mapping(place[:-1])
+        if place[-1] not in section:
+            return default
+        found: T = self._typed(kind, section[place[-1]], place)
+        return found
 
     def error(self, keys: Keys, text: str) -> StageError:
         """Return the error that names a key and its line, or that of the section it belongs in."""

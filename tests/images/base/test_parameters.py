@@ -37,7 +37,7 @@ def written(tmp_path: Path) -> Written:
     return write
 
 
-def section(path: Path, *places: tuple[str, ...]) -> Annotations:
+def section_of(path: Path, *places: tuple[str, ...]) -> Annotations:
     """Read a file's section."""
     return parameters.load(path).section(Annotations, *(places or [("annotations",)]))
 
@@ -45,7 +45,7 @@ def section(path: Path, *places: tuple[str, ...]) -> Annotations:
 def refusal(path: Path, *places: tuple[str, ...]) -> str:
     """What is said of a file, without its folder."""
     with pytest.raises(StageError) as raised:
-        section(path, *places)
+        section_of(path, *places)
     return str(raised.value).removeprefix(f"{path.parent}/")
 
 
@@ -60,14 +60,14 @@ annotations:
   prefix: "007"
 """
 
-    assert section(written(text)) == Annotations(
+    assert section_of(written(text)) == Annotations(
         ("Car", "No"), concat_type_attribute=True, min_size=(8, 16), quality=3, share=0.25,
         prefix="007",
     )  # fmt: skip
 
 
 def test_a_whole_number_is_a_number(written: Written) -> None:
-    assert section(written("annotations: {share: 1}")).share == 1
+    assert section_of(written("annotations: {share: 1}")).share == 1
 
 
 LONG = pytest.param("9" * 5000, id="5000 digits")
@@ -139,8 +139,8 @@ annotations: {valid-labels: [Car], quality: 5, prefix: x}
     own = [("annotations",), ("datasets", "movie1", "annotations")]
     none = [("annotations",), ("datasets", "movie2", "annotations")]
 
-    assert section(written(text), *own) == Annotations(("Car",), quality=9, prefix="x")
-    assert section(written(text), *none) == Annotations(("Car",), quality=5, prefix="x")
+    assert section_of(written(text), *own) == Annotations(("Car",), quality=9, prefix="x")
+    assert section_of(written(text), *none) == Annotations(("Car",), quality=5, prefix="x")
 
 
 @pytest.mark.parametrize(
@@ -172,3 +172,24 @@ def test_a_key_without_default_must_be_there(written: Written) -> None:
         found.section(Needed, ("annotations",))
     with pytest.raises(StageError, match=r"yaml:1: publish\.valid-labels: is missing"):
         found.section(Needed, ("publish",))
+
+
+def test_a_single_value_is_read_whatever_else_its_section_has(written: Written) -> None:
+    found = parameters.load(written("annotations: {valid-labels: [Car], other: 1}"))
+    kind = tuple[str, ...]
+
+    assert found.value(kind, ("annotations", "valid-labels"), ()) == ("Car",)
+    assert found.value(kind, ("annotations", "labels"), ("Bus",)) == ("Bus",)
+    assert found.value(kind, ("frames", "labels"), None) is None
+    with pytest.raises(StageError, match=r"yaml:1: annotations\.other: must be a list"):
+        found.value(kind, ("annotations", "other"), ())
+
+
+@pytest.mark.parametrize("section", parameters.FOREIGN)
+@pytest.mark.parametrize("value", ["{a: {datasets: [b], apart-from: []}}", "[a]", "~"])
+def test_a_section_of_another_program_is_not_looked_at(
+    written: Written, section: str, value: str
+) -> None:
+    text = f"{section}: {value}\nannotations: {{quality: 9}}"
+
+    assert section_of(written(text)) == Annotations(quality=9)

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from merge_annotations import merge
+from merge_annotations import link, merge
+from stage import progress
 
 Dataset = Callable[..., Path]
 Tree = Callable[[Path], dict[str, bytes | str | None]]
@@ -192,3 +193,13 @@ def test_a_dataset_less_leaves_nothing_of_it(two: list[Path], tree: Tree) -> Non
     merge(two[:1], MERGED)
 
     assert not [name for name in tree(MERGED) if "movie-2" in name or "Bus" in name]
+
+
+def test_progress_names_the_split_by_its_path(
+    two: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    merge(two, MERGED, "none")
+    link(two, MERGED)
+
+    assert capsys.readouterr().err.count(f"{MERGED}: 4 pictures\n") == 2

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import merge_annotations
+import selection
 from stage.errors import StageError
 
 Dataset = Callable[..., Path]
@@ -33,7 +34,7 @@ def movie(dataset: Dataset) -> Movie:
 def split(destination: Path, *sources: str, against: Iterable[Path] = (), guard: int = 1) -> None:
     """Merge sources, written as on the command line, if they do not overlap the others."""
     merge_annotations.merge(
-        [merge_annotations.source(f"data/{each}") for each in sources],
+        [selection.parse_source(f"data/{each}") for each in sources],
         destination,
         "none",
         against=[merge_annotations.Against(other / "merge.csv", guard) for other in against],

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import merge_annotations
-from merge_annotations import Source, merge, source
+from merge_annotations import merge
+from selection import Source, parse_source
 
 Dataset = Callable[..., Path]
 Tree = Callable[[Path], dict[str, bytes | str | None]]
@@ -74,7 +75,7 @@ def test_a_range_means_what_it_means_in_python(
     first: int | None, end: int | None, number: int
 ) -> None:
     words = ["" if each is None else str(each) for each in (first, end)]
-    found = source(f"data/movie1[{':'.join(words)}]")
+    found = parse_source(f"data/movie1[{':'.join(words)}]")
 
     assert found.takes(number) == (number in range(1_000_000_000)[slice(first, end)])
     assert (found.folder, found.name) == (Path("data/movie1"), "movie1")

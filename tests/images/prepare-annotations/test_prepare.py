@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stage import progress
 from stage.errors import StageError
 
 Write = Callable[..., Path]
@@ -38,6 +39,28 @@ def test_only_valid_labels_are_kept_and_the_others_counted(
         "labels": {"Bicycle": 1, "Car": 1},
         "dropped": {"label Bird": 3, "picture without objects": 1},
     }
+
+
+@pytest.mark.parametrize("objects", [[], [CAR], [BICYCLE, CAR, BIRD]])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "annotations: {valid-labels: [Tram, Car, Bicycle], keep-empty: True}\n"
+        "splits: {training: {datasets: [movie1]}}",
+        "annotations: {valid-labels: [Bicycle, Car], keep-empty: True}\n"
+        "datasets: {movie1: {annotations: {valid-labels: [Tram, Car, Bicycle]}}}",
+    ],
+    ids=["of all datasets", "overridden"],
+)
+def test_the_labelmap_has_all_valid_labels_in_their_order(
+    root: Path, voc: Write, prepare: Prepare, parameters: Callable[[str], None],
+    objects: list[Object], text: str,
+) -> None:  # fmt: skip
+    parameters(text)
+    prepare(voc({"frame_000000.PNG": objects}))
+    lines = (root / "labelmap.txt").read_text().splitlines()
+
+    assert [line.split(":")[0] for line in lines[1:]] == ["background", "Tram", "Car", "Bicycle"]
 
 
 @pytest.mark.parametrize("label", ["car", "Car ", "Cars", "\u0421ar", "Ca"])
@@ -182,3 +205,14 @@ def test_nothing_is_written_beside_the_annotations_unless_asked_for(
 def test_an_export_that_has_one_picture_twice_is_refused(voc: Write, prepare: Prepare) -> None:
     with pytest.raises(StageError, match="twice"):
         prepare(voc({"frame_000000.PNG": [CAR], "FRAME_000000.jpg": [CAR]}))
+
+
+def test_progress_names_the_export_by_its_path(
+    voc: Write, prepare: Prepare, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(progress, "SECONDS", 0)
+    source = voc({"frame_000000.PNG": [CAR], "frame_000001.PNG": [BICYCLE]})
+    prepare(source)
+
+    assert f"{source}: 2 pictures\n" in capsys.readouterr().err

@@ -38,8 +38,11 @@ def test_long_work_says_something_every_five_seconds(
     """On a clock that goes on by a second whenever it is looked at."""
     clock = count()
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    said = run("--source", movie, "--index", tmp_path / "frames.csv")[2]
-    lines = [re.fullmatch(r"movie\.mkv: (\d+) of about 20 frames", s) for s in said.splitlines()]
+    monkeypatch.chdir(tmp_path.parent)
+    source = Path(tmp_path.name, movie.name)
+    said = run("--source", source, "--index", tmp_path / "frames.csv")[2]
+    line = rf"{re.escape(str(source))}: (\d+) of about 20 frames"
+    lines = [re.fullmatch(line, each) for each in said.splitlines()]
     numbers = [int(line[1]) for line in lines if line]
 
     assert len(numbers) == len(lines) > 2
@@ -75,6 +78,17 @@ def test_a_terminal_shows_a_bar(longer: Path, tmp_path: Path) -> None:
     assert re.search(r"\rlonger\.mkv: +\d+%\|.*\| \d+/2000", shown)
     assert shown.count("\n") <= 1
     assert "Traceback" not in shown
+
+
+def test_a_bar_has_the_end_of_a_path_that_is_too_long(longer: Path, tmp_path: Path) -> None:
+    folder = tmp_path / ("very-" * 10) / "movie1"
+    folder.mkdir(parents=True)
+    longer.rename(folder / "movie.mkv")
+    words = ["--source", str(folder / "movie.mkv"), "--index", "frames.csv"]
+    _, shown = on_a_terminal([sys.executable, str(COMMAND), *words], tmp_path)
+
+    assert re.search(r"\r\.\.\.very-very-[a-z-]*/movie1/movie\.mkv: +\d+%\|", shown)
+    assert all(len(line) <= 80 for line in shown.split("\r"))
 
 
 def test_a_refusal_stands_on_a_line_of_its_own_below_the_bar(corpus: Path, tmp_path: Path) -> None:
