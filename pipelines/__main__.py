@@ -7,7 +7,7 @@ exit codes: 0 done, 1 refused, 2 wrong options, 3 run it again later
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines import messages
@@ -84,15 +84,10 @@ def _seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.command == "images":
-        images.ensure(tools=args.tools, push=args.push)
-        return publish.DONE
-    if args.command == "doctor":
-        return doctor.doctor()
     if args.command in command_line.COMMANDS:
         return command_line.run(args)
-    if args.command == "splits":
-        return _write_splits()
+    if args.command in ALONE:
+        return ALONE[args.command](args)
     options = Options(getattr(args, "max_drop", None), args.timeout)
     if args.command == "check":
         if args.branch is None:
@@ -101,12 +96,25 @@ def _run(args: argparse.Namespace) -> int:
     return {"publish": publish.publish, "status": publish.status}[args.command](options)
 
 
-def _write_splits() -> int:
+def _provide_images(args: argparse.Namespace) -> int:
+    images.ensure(tools=args.tools, push=args.push)
+    return publish.DONE
+
+
+def _write_splits(_: argparse.Namespace) -> int:
     for path in (changed := split_stages.write(Path.cwd())):
         messages.say(f"{path}: written")
     if not changed:
         messages.say("dvc.yaml, pictures/dvc.yaml: have the splits of params.yaml already")
     return publish.DONE
+
+
+ALONE: dict[str, Callable[[argparse.Namespace], int]] = {
+    "images": _provide_images,
+    "doctor": lambda _: doctor.doctor(),
+    "splits": _write_splits,
+}
+"""The commands that have no step with a time limit of its own."""
 
 
 if __name__ == "__main__":

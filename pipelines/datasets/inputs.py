@@ -1,4 +1,4 @@
-"""The files that people bring, a movie and CVAT's export: brought in, and looked at by the stages."""
+"""A movie and CVAT's export, as people have them: brought in, and looked at by the stages."""
 
 import hashlib
 import json

@@ -123,7 +123,7 @@ def _write(folder: Path, name: str, labels: Sequence[str], text: str, address: A
     found = re.search(rf"^  {images.TOOLS}: *(\S+)", text, re.M)
     words = {
         "@NAME@": name,
-        "@LABELS@": "".join(f"\n    - {_quoted(label)}" for label in labels) or "[]",
+        "@LABELS@": "".join(f"\n    - {_quoted(label)}" for label in labels) or " []",
         "@PROJECT@": address.project,
         "@REF@": address.ref,
         "@TOOLS@": found[1] if found else "",
@@ -133,7 +133,7 @@ def _write(folder: Path, name: str, labels: Sequence[str], text: str, address: A
         target = target.with_suffix("") if target.suffix == ".in" else target
         content = path.read_text("utf-8")
         for word, value in words.items():
-            content = content.replace(word, value).replace(" \n", "\n")
+            content = content.replace(word, value)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, "utf-8")
         if content.startswith("#!"):

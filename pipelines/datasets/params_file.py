@@ -166,7 +166,7 @@ class _Document:
             n for n, (key, _) in enumerate(parts) if place[-1] in (n, getattr(key, "value", ""))
         )
         key, value = parts[at]
-        if node.flow_style:
+        if _is_flow(node):
             self._remove_flow(parts, at)
             return self.edited()
         start = self._line_start(key.start_mark.index)
@@ -283,7 +283,12 @@ class _Document:
 
 def _content_end(node: Node) -> int:
     """Return where the last character of a node is, comments below it left out."""
-    if isinstance(node, ScalarNode) or node.flow_style or not node.value:
+    if isinstance(node, ScalarNode) or _is_flow(node) or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
     return _content_end(last[1] if isinstance(node, MappingNode) else last)
+
+
+def _is_flow(node: Node) -> bool:
+    """Tell whether a mapping or list is written in braces or brackets."""
+    return isinstance(node, MappingNode | SequenceNode) and bool(node.flow_style)

@@ -70,7 +70,7 @@ def _look(change: Edit, name: str, export: Path, edited: str) -> dict[str, int]:
 
 
 def _replace(change: Edit, ready: Path, old: str, new: str, *, by_git: bool) -> None:
-    """Put the new export in place of the old one, which is not written into: the cache may share it."""
+    """Put the new export in place of the old one, whose file the cache may share: it is moved."""
     before, after = change.folder / old, change.folder / new
     if os.path.lexists(before):
         change.put_away(before)
