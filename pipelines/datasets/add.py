@@ -9,12 +9,9 @@ import yaml
 from pipelines import messages
 from pipelines.containers import images
 from pipelines.datasets import edits, inputs, params, params_file
-from pipelines.datasets.edits import Edit
+from pipelines.datasets.edits import MERGED, Edit
 from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError
-
-MERGED = "merged"
-"""The folder of data/ that the splits have."""
 
 LONGEST = 100
 """Characters of a name: it is the beginning of each picture's."""
@@ -61,18 +58,23 @@ def add(folder: Path, new: New) -> None:
 
 def refuse_name(folder: Path, settings: Settings, name: str) -> None:
     """Refuse a name that DVC or the stages cannot take, or that is taken."""
-    if not params.NAME.fullmatch(name) or name == MERGED or len(name) > LONGEST:
-        text = "a name has letters and digits, with single - or _ between them"
-        raise PipelineError(f"{name!r}: cannot be a dataset's name; {text}, and is not {MERGED}")
-    if _yaml_takes_it_for_more(name):
-        text = "YAML takes it for something else than text; put a letter before it"
-        raise PipelineError(f"{name!r}: cannot be a dataset's name; {text}")
+    if wrong := mistake_of_name(name):
+        raise PipelineError(f"{name!r}: {wrong}; take another name")
     if name in settings.exports:
         text = f"there is a dataset {name} already; take another name"
         raise PipelineError(f"params.yaml: {text}, or bring its new export by `update`")
     if (folder / "data" / name).exists() or (folder / "data" / name).is_symlink():
         text = "is there already, but no dataset of params.yaml; move it away, or take another name"
         raise PipelineError(f"data/{name}: {text}")
+
+
+def mistake_of_name(name: str) -> str:
+    """Return why a name cannot be a dataset's; nothing if it can."""
+    if not params.NAME.fullmatch(name) or name == MERGED or len(name) > LONGEST:
+        text = "a dataset's name has letters and digits, with single - or _ between them"
+        return f"{text}, at most {LONGEST} in all, and is not `{MERGED}`"
+    text = "YAML takes this for something else than text, so it cannot be a dataset's name"
+    return text if _yaml_takes_it_for_more(name) else ""
 
 
 def _yaml_takes_it_for_more(name: str) -> bool:

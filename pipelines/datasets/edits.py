@@ -19,11 +19,19 @@ from typing import NoReturn
 
 from pipelines import commands
 from pipelines.datasets import split_stages
+from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError
 
 PARAMS = Path("params.yaml")
 WRITTEN = (PARAMS, split_stages.PIPELINE, split_stages.PICTURES)
 """What an edit may write outside data/."""
+
+MERGED = "merged"
+"""The folder of data/ that the splits have."""
+
+LINKS = "JPEGImages"
+MADE = (LINKS, "Annotations", "ImageSets", "labelmap.txt", "merge.csv", "metrics.json")
+"""What the stages make of a split."""
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -66,6 +74,26 @@ class Edit:
             self.undo.callback(kept.replace, path)
         else:
             self.undo.callback(path.unlink, missing_ok=True)
+
+    def put_away_splits(self, name: str, before: Settings, after: Settings) -> list[str]:
+        """Put away what was made of a dataset that leaves splits, and that nothing replaces.
+
+        Links to its pictures lead nowhere, which DVC does not bear; a split without datasets has no
+        stage any more. Return the folders of such splits.
+        """
+        emptied = []
+        for split, section in (before.splits or {}).items():
+            merged = self.folder / "data" / MERGED / split
+            if name not in section.datasets or not merged.is_dir():
+                continue
+            if not (after.splits or {})[split].parts and {
+                each.name for each in merged.iterdir()
+            } <= {*MADE}:
+                self.put_away(merged)
+                emptied.append(self._shown(merged))
+            elif os.path.lexists(merged / LINKS):
+                self.put_away(merged / LINKS)
+        return emptied
 
     def dvc(self, *words: str) -> None:
         """Run DVC in the folder of the registry."""

@@ -30,9 +30,11 @@ def remove(folder: Path, name: str) -> None:
     with edits.edit(folder) as change:
         if os.path.lexists(place):
             change.put_away(place)
+        emptied = change.put_away_splits(name, settings, params.parse(edited))
         written = change.write(edited)
-        change.git("rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "--", f"data/{name}")
-    messages.say(f"{name}: removed from {', '.join(written)}, and data/{name}")
+        gone = (f"data/{name}", *emptied)
+        change.git("rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)
+    messages.say(f"{name}: removed from {', '.join(written)}, and {', '.join(gone)}")
     for split in splits:
         messages.say(f"{name}: is no longer in the split {split}")
     for path in (settings.sources[name], settings.exports[name]):

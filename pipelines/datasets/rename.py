@@ -11,7 +11,8 @@ def rename(folder: Path, old: str, new: str) -> None:
     """Rename a dataset; a PipelineError says why not, nothing is changed then."""
     text = edits.read(folder)
     params_file.require(params.load(text), old)
-    refuse_name(folder, params.parse(text), new)
+    settings = params.parse(text)
+    refuse_name(folder, settings, new)
     edited = params_file.rename_dataset(text, old, new)
     before, after = f"data/{old}", f"data/{new}"
     with edits.edit(folder) as change:
@@ -20,6 +21,7 @@ def rename(folder: Path, old: str, new: str) -> None:
             change.undo.callback(change.git, "mv", after, before)
         elif (folder / before).exists():
             change.move(folder / before, folder / after)
+        change.put_away_splits(old, settings, params.parse(edited))
         written = change.write(edited)
     messages.say(f"{old}: is called {new} now, in {', '.join(written)}, and its folder is {after}")
     for path in ("dvc.yaml", "pictures/dvc.yaml"):

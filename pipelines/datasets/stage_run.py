@@ -14,12 +14,21 @@ from pipelines.containers import engine, images
 from pipelines.errors import PipelineError
 from pipelines.storage.dvc import SHELL
 
+NOTHING: Mapping[str, str] = {}
 
-def run_stage(folder: Path, stage: str, *words: str, names: Mapping[str, str]) -> str:
+
+def run_stage(
+    folder: Path,
+    stage: str,
+    *words: str,
+    names: Mapping[str, str] = NOTHING,
+    quiet: bool = False,
+) -> str:
     """Run a stage's image as dvc.yaml does; return what it printed.
 
-    Its progress and warnings are shown; what it refuses is a PipelineError. If this is interrupted,
-    the container is ended. names: paths that the stage knows -> what they are called here.
+    Its progress and warnings are shown unless it is to be quiet; what it refuses is a
+    PipelineError. If this is interrupted, the container is ended. names: paths that the stage knows
+    -> what they are called here.
     """
     known = images.read(folder)
     command = f"{known.run} {known.images[stage]} {shlex.join(words)}"
@@ -39,7 +48,7 @@ def run_stage(folder: Path, stage: str, *words: str, names: Mapping[str, str]) -
         )
         with process:
             try:
-                lines = _follow(process, names)
+                lines = _follow(process, names, quiet=quiet)
             except BaseException:
                 engine.stop_containers(label)
                 process.kill()
@@ -51,13 +60,15 @@ def run_stage(folder: Path, stage: str, *words: str, names: Mapping[str, str]) -
         return _renamed(printed.read(), names)
 
 
-def _follow(process: "subprocess.Popen[str]", names: Mapping[str, str]) -> list[str]:
+def _follow(
+    process: "subprocess.Popen[str]", names: Mapping[str, str], *, quiet: bool
+) -> list[str]:
     """Show what a stage says while it works, and return it."""
     assert process.stderr
     lines = list[str]()
     for line in process.stderr:
         lines.append(_renamed(line.rstrip(), names))
-        if not line.startswith("error: "):
+        if not (quiet or line.startswith("error: ")):
             print(messages.redact(lines[-1]), file=sys.stderr, flush=True)
     process.wait()
     return lines
