@@ -99,14 +99,14 @@ class Edit:
         """Run DVC in the folder of the registry."""
         done = commands.module("dvc", *words, folder=self.folder)
         if done.returncode:
-            raise PipelineError(f"dvc {words[0]}: {_last_error(done)}; nothing was changed")
+            raise PipelineError(f"dvc {words[0]}: {last_error(done)}; nothing was changed")
 
     def git(self, *words: str) -> None:
         """Run git in the folder of the registry."""
         env = {**os.environ, "LC_ALL": "C"}
         done = commands.run("git", *words, folder=self.folder, env=env)
         if done.returncode:
-            raise PipelineError(f"git {words[0]}: {_last_error(done)}; nothing was changed")
+            raise PipelineError(f"git {words[0]}: {last_error(done)}; nothing was changed")
 
     def write(self, text: str) -> list[str]:
         """Write params.yaml, and the stages of the splits that it now says; return the paths.
@@ -221,7 +221,7 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _last_error(done: "subprocess.CompletedProcess[str]") -> str:
+def last_error(done: "subprocess.CompletedProcess[str]") -> str:
     """Return the line in which a program says why it failed."""
     lines = [line.strip() for line in f"{done.stdout}\n{done.stderr}".splitlines()]
     named = re.compile("(ERROR|fatal|error): ")

@@ -94,8 +94,8 @@ def _project(url: str) -> str:
     >>> _project("/srv/tools.git"), _project("https://u:secret@example.org/g/tools")
     ('', 'g/tools')
     """
-    found = re.fullmatch(r"(?:[a-z+]+://[^/]+/|[^/:]+:)([\w.~-]+(?:/[\w.~-]+)+?)(?:\.git)?/?", url)
-    return found[1] if found and not url.startswith("file:") else ""
+    found = re.fullmatch(r"(?:(?!file:)[a-z+]+://[^/]+/|[^/:]+:)([\w.~-]+(?:/[\w.~-]+)+/?)", url)
+    return found[1].rstrip("/").removesuffix(".git") if found else ""
 
 
 def _references(given: Path | None) -> str:

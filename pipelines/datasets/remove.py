@@ -97,9 +97,13 @@ def _kept_by_dvc(folder: Path, place: str) -> set[str]:
     own = [name for name in names if name not in imported]
     if not own:
         return {name.removesuffix(".dvc") for name in imported}
-    done = commands.module("dvc", "status", "--json", *own, folder=folder)
-    try:
-        changed = {*json.loads(done.stdout or "{}")} if done.returncode == 0 else {*own}
-    except ValueError:
-        changed = {*own}
+    changed = _changed(folder, own)
     return {name.removesuffix(".dvc") for name in names if name not in changed}
+
+
+def _changed(folder: Path, pointers: list[str]) -> set[str]:
+    """Return the .dvc files of whose data DVC's cache has not what is here."""
+    done = commands.module("dvc", "status", "--json", *pointers, folder=folder)
+    if done.returncode:
+        raise PipelineError(f"dvc status: {edits.last_error(done)}")
+    return {*json.loads(done.stdout or "{}")}

@@ -62,16 +62,18 @@ venv() {
   command_registry
 }
 
+quote() { printf "'%s'" "${1//\'/\'\\\'\'}"; } # for any shell
+
 # Works on the registry in whose folder it is called. -P: whatever code that folder has.
 command_registry() {
   cat >.venv/bin/registry <<END
 #!/bin/sh
 # The commands of pipelines/, for the registry in the current folder.
-exec $(printf %q "$PWD/.venv/bin/python") -P -c 'import sys
+exec $(quote "$PWD/.venv/bin/python") -P -c 'import sys
 sys.path.insert(0, sys.argv.pop(1))
 sys.argv[0] = "registry"
 from pipelines.__main__ import main
-sys.exit(main())' $(printf %q "$PWD") "\$@"
+sys.exit(main())' $(quote "$PWD") "\$@"
 END
   chmod 755 .venv/bin/registry
 }
