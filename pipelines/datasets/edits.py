@@ -55,15 +55,15 @@ class Edit:
         for missing in reversed([each for each in target.parents if not each.exists()]):
             missing.mkdir()
             self.undo.callback(_remove_empty, missing)
+        self.undo.callback(_bring_back, target, source)
         source.rename(target)
-        self.undo.callback(target.rename, source)
 
     def put_away(self, path: Path) -> None:
         """Move a file or folder out of sight; it is deleted when the change is complete."""
         away = self.aside / "old" / path.relative_to(self.folder)
         away.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(away)
         self.undo.callback(_bring_back, away, path)
+        path.rename(away)
 
     def keep(self, path: Path) -> None:
         """Have a file as it is now when the change is undone; it may not be there."""
@@ -101,12 +101,24 @@ class Edit:
         if done.returncode:
             raise PipelineError(f"dvc {words[0]}: {last_error(done)}; nothing was changed")
 
-    def git(self, *words: str) -> None:
-        """Run git in the folder of the registry."""
+    def git(self, *words: str, stdin: bytes | None = None) -> None:
+        """Run git on the index of the registry's repository, which is kept for undoing it."""
+        index = self.folder / self._git("rev-parse", "--git-path", "index")
+        lock = index.with_name("index.lock")
+        kept = self.aside / f"index-{uuid.uuid4().hex}"
+        if not lock.exists():
+            self.undo.callback(lock.unlink, missing_ok=True)  # of a git that was killed
+        if index.exists():
+            shutil.copy2(index, kept)
+            self.undo.callback(shutil.copy2, kept, index)
+        self._git(*words, stdin=stdin)
+
+    def _git(self, *words: str, stdin: bytes | None = None) -> str:
         env = {**os.environ, "LC_ALL": "C"}
-        done = commands.run("git", *words, folder=self.folder, env=env)
+        done = commands.run("git", *words, stdin=stdin, folder=self.folder, env=env)
         if done.returncode:
             raise PipelineError(f"git {words[0]}: {last_error(done)}; nothing was changed")
+        return done.stdout.strip()
 
     def write(self, text: str) -> list[str]:
         """Write params.yaml, and the stages of the splits that it now says; return the paths.
@@ -212,8 +224,10 @@ def _no_os_errors(folder: Path) -> Iterator[None]:
 
 
 def _bring_back(away: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    away.rename(path)
+    """Undo a move, if it was made."""
+    if os.path.lexists(away) and not os.path.lexists(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(away, path)
 
 
 def _remove_empty(folder: Path) -> None:

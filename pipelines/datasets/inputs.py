@@ -39,11 +39,10 @@ def bring(change: Edit, source: Path, target: Path, *, move: bool = False) -> bo
     """Copy or move a file to where nothing is yet; tell whether the original is still there."""
     if move:
         try:
-            source.rename(target)
+            change.move(source, target)
         except OSError:  # another disk, or a folder that is somebody else's
             pass
         else:
-            change.undo.callback(target.rename, source)
             return False
     shutil.copyfile(source, target)
     return True

@@ -1,14 +1,16 @@
 """Registries made by `new`, with datasets that need no engine, and a look at all of their files."""
 
+import shlex
 import shutil
 import stat
-import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import make
+from pipelines import __main__ as main
 from pipelines.datasets import new, params_file, split_stages
 from registries import GIT, PATH, PROJECT, Registry
 
@@ -88,20 +90,30 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def tools(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a command of the tools in a registry; one that refuses says so on one line."""
+@dataclass(frozen=True)
+class Said:
+    """What a command said."""
 
-    def run(
-        registry: Registry, words: str, code: int = 0, **env: str
-    ) -> subprocess.CompletedProcess[str]:
-        path = {"PATH": f"{tmp_path / 'stub'}:{PATH}", "PYTHONPATH": str(PROJECT)}
-        done = registry.sh(f"python -m pipelines {words}", False, None, **{**path, **env})
-        assert done.returncode == code, f"{words}\n{done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr, done.stderr
-        errors = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
-        assert code == 0 or (len(errors) == 1 and errors[0].startswith("error: ")), done.stderr
-        return done
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def tools(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Said]:
+    """Do what a command line of the tools says in a registry; a refusal is one line."""
+
+    def run(registry: Registry, words: str, code: int = 0) -> Said:
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(registry.folder)
+            ended = main.main(shlex.split(words))
+        said = Said(*capsys.readouterr())
+        errors = [line for line in said.stderr.splitlines() if not line.startswith("warning: ")]
+        assert ended == code, f"{words}\n{said}"
+        assert code == 0 or (len(errors) == 1 and errors[0].startswith("error: ")), said
+        return said
 
     return run
 

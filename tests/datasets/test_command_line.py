@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,9 +77,7 @@ def test_the_command_in_venv_works_where_it_is_called(registry: Registry, tmp_pa
     assert not (registry / "data/street").exists()
 
 
-def test_commands_outside_a_registry_say_so(
-    tmp_path: Path, tools: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_commands_outside_a_registry_say_so(tmp_path: Path, tools: Callable[..., Any]) -> None:
     for words in ("add a --movie m --export e", "update a e", "remove a", "rename a b"):
         done = tools(Registry(tmp_path), words, 1)
         assert "run this in the folder of a registry" in done.stderr

@@ -1,9 +1,9 @@
 """`new` makes a registry without datasets that DVC, git and both forges take as it is."""
 
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ from registries import PATH, PROJECT, Registry
 
 TEMPLATE = PROJECT / "pipelines/datasets/template"
 IMAGES = PROJECT / "images.yaml"
-Tools = Callable[..., subprocess.CompletedProcess[str]]
+Tools = Callable[..., Any]
 Tree = Callable[[Path], dict[str, object]]
 
 
