@@ -37,6 +37,8 @@ def add(folder: Path, new: New) -> None:
     _refuse_split(settings, new.split)
     inputs.require_file(new.movie, "a movie")
     inputs.require_file(new.export, "what CVAT exported")
+    if new.movie.samefile(new.export):
+        raise PipelineError(f"{new.movie}: is given as movie and as export; give both files")
     inputs.refuse_movie_of_other_split(folder, settings, new.movie, new.split)
     values: dict[str, str | int] = {
         "source": f"data/{new.name}/movie{inputs.extension(new.movie)}",

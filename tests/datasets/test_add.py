@@ -169,6 +169,7 @@ BAD: dict[str, tuple[Callable[[Registry], None], str, str]] = {
     ),
     "no movie": (nothing, "add lake --movie none --export {1}", "none: is not there"),
     "a folder as export": (nothing, "add lake --movie {0} --export data", "data: is no file"),
+    "one file as both": (nothing, "add lake --movie {0} --export {0}", "as movie and as export"),
     "a movie of another split": (
         nothing,
         "add lake --movie data/street/movie.mp4 --export {1} --split validation",
