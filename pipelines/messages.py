@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 
 SECRETS = re.compile(
@@ -18,6 +19,12 @@ SECRETS = re.compile(
 
 SHORTEST = 8
 """Characters of a value that is taken for a secret."""
+
+
+def program() -> str:
+    """Return how the commands are called here: `registry`, or as a module."""
+    name = Path(sys.argv[0]).name
+    return name if name == "registry" else "python -m pipelines"
 
 
 def say(text: str) -> None:
