@@ -75,6 +75,8 @@ class Git:
 
     def default(self) -> str:
         """Return the name of the server's default branch."""
+        if not self.works("remote", "get-url", "origin"):
+            raise PipelineError("origin: is not set; run `git remote add origin ADDRESS`")
         said = self.server("ls-remote", "--symref", "origin", "HEAD")
         found = re.match(r"ref: refs/heads/(\S+)\tHEAD", said)
         if not found:
@@ -109,7 +111,10 @@ class Git:
 
     def commit(self, name: str) -> str:
         """Return the id of the commit that a name stands for."""
-        return self("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        done = self._run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if done.returncode:
+            raise PipelineError(f"{self.folder}: has no commit {name}; commit what is there")
+        return done.stdout.strip()
 
     def is_ancestor(self, one: str, other: str) -> bool:
         """Tell whether a commit is another one, or before it."""
