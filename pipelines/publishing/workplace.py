@@ -80,7 +80,7 @@ def _git_folder(clone: Git) -> Path:
     try:
         return Path(clone("rev-parse", "--path-format=absolute", "--git-common-dir"))
     except PipelineError as error:  # not one, or another user's
-        (why,) = re.findall(r"^fatal: (.*)$", str(error), re.M)[:1] or [str(error)]
+        why = str(error).partition("fatal: ")[2] or str(error)
         raise PipelineError(f"{clone.folder}: is no clone of a registry: {why}") from None
 
 

@@ -1,6 +1,7 @@
 """What DVC and the stages print while they run, told in short lines with the dataset's name.
 
-DVC prints the whole command of each stage, 500 characters of docker's options; nobody needs it.
+Of DVC that is which stage begins, without its command of 500 characters; of a stage, its progress
+and its warnings, which go to standard error.
 """
 
 import re
@@ -15,8 +16,8 @@ UNCHANGED = re.compile(r"Stage '(.+)' didn't change, skipping")
 ENDS = ("Updating lock file", "Generating lock file")
 """What DVC prints to standard output when it begins, skips and has run a stage."""
 
-DVC_OWN = ("WARNING: ", "ERROR: ")
-"""How DVC's own lines begin on standard error; an error is told when DVC has ended."""
+TOLD_LATER = ("error: ", "ERROR: ", "WARNING: ")
+"""How lines of standard error begin that are no progress; errors are told when DVC has ended."""
 
 
 class Progress:
@@ -41,18 +42,13 @@ class Progress:
             self.unchanged.append(found[1])
         elif line.text.startswith(ENDS):
             self.running = False
-        elif self.running and not line.text.startswith("> "):
-            self._pass_on(line.text)
 
     def _take_error(self, text: str) -> None:
         """Take a line of standard error: what a stage warns of is shown whenever it arrives."""
         if text.startswith("warning: "):
             messages.warn(f"{self._subject()}{_printable(text.removeprefix('warning: '))}")
-        elif self.running and not text.startswith(("error: ", *DVC_OWN)):
-            self._pass_on(text)
-
-    def _pass_on(self, text: str) -> None:
-        messages.tell_passing(f"{self._subject()}{_printable(text)}")
+        elif self.running and not text.startswith(TOLD_LATER):
+            messages.tell_passing(f"{self._subject()}{_printable(text)}")
 
     def _subject(self) -> str:
         """Return the dataset or split of the stage that ran last, and a colon."""
