@@ -145,7 +145,7 @@ def test_what_an_engine_says_of_a_container_is_told(pipeline: Registry) -> None:
     break_stage(pipeline, "echo docker: Error response from daemon: no such image >&2; exit 125")
     dvc = Dvc(pipeline.folder, 60)
 
-    with pytest.raises(PipelineError, match="^docker: Error response from daemon: no such image"):
+    with pytest.raises(PipelineError, match=r"^docker: Error response from daemon: no such image"):
         dvc.repro([], dvc.stages())
 
 
