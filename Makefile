@@ -30,6 +30,7 @@ lint: .venv/test ## look for mistakes without running anything
 	hadolint images/*/Dockerfile
 	zizmor --quiet --offline --persona pedantic .github
 	check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 	@# what others include begins with a document that says its inputs; the schema is of the next
 	sed -e '1,/^---$$/d' -e 's/: \$$\[\[ inputs.[a-z-]*tags \]\]/: [registry]/' pipelines/gitlab/registry.yml | \

@@ -1,6 +1,5 @@
-"""What the tests share: the corpus, the engine, and registries of their own to work in."""
+"""What the tests share: hostile files, the engine, and registries of their own to work in."""
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +7,22 @@ from pathlib import Path
 import docker
 import pytest
 
-from registries import PROJECT, Registry, copy_of_project
+import corpora
+from hostile import files
+from hostile.files import HostileFile
+from registries import SAMPLE, Registry, copy_of_project
 
-CORPUS = Path(os.environ.get("REGISTRY_CORPUS", PROJECT.parent / "shared" / "corpus"))
-
+collect_ignore = [] if corpora.LARGER in corpora.SETS else ["test_larger_corpus.py"]
 
 LONG = ("publishing", "forges", "demo")
 """Folders whose modules take minutes: they begin, so that none is alone at work in the end."""
+
+
+def pytest_report_header() -> str:
+    """Say whether the tests run on the second, larger set of foreign data, too."""
+    if corpora.LARGER in corpora.SETS:
+        return f"larger corpus: {corpora.LARGER}"
+    return f"larger corpus: none at {corpora.LARGER} (REGISTRY_CORPUS); tests/corpus is used alone"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,11 +34,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def corpus() -> Path:
-    """The folder of real and hostile data that nobody here made."""
-    if not CORPUS.is_dir():
-        pytest.skip(f"the corpus is not at {CORPUS}; set REGISTRY_CORPUS to its folder")
-    return CORPUS
+def hostile_file(tmp_path_factory: pytest.TempPathFactory) -> HostileFile:
+    """Write a hostile file, by its name, for all tests to read; return its path."""
+    folder = tmp_path_factory.mktemp("hostile")
+    return lambda name: files.write(name, folder)
 
 
 @pytest.fixture(scope="session")
@@ -43,22 +50,22 @@ def engine() -> docker.DockerClient:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Registry:
-    """A registry with nothing in data/ and the project's params.yaml, in a folder with a name
+    """A registry with nothing in data/ and the sample's params.yaml, in a folder with a name
     as people have them."""
     folder = tmp_path / "my régistry"
     (folder / "data").mkdir(parents=True)
-    shutil.copy(PROJECT / "params.yaml", folder)
+    shutil.copy(SAMPLE / "params.yaml", folder)
     return Registry(folder)
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Callable[[str], Registry]:
-    """Make fresh clones of the project, by name."""
+    """Make fresh registries of the project's tools and the sample, by name."""
     return lambda name: copy_of_project(tmp_path / name)
 
 
 @pytest.fixture(scope="module")
 def clone_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Registry]:
-    """Make fresh clones of the project, by name, that live as long as a test module."""
+    """Make the same, by name, that live as long as a test module."""
     folder = tmp_path_factory.mktemp("module")
     return lambda name: copy_of_project(folder / name)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from annotations import dataset, exports
-from annotations.cvat_xml import ANY, Choice
 from annotations.dataset import Written
+from annotations.export_file import ANY, Choice
 from annotations.model import Annotation
 from stage import frames
 
@@ -16,13 +16,13 @@ def read(
     source: Path, pictures: frames.Pictures = NOTHING, choice: Choice = ANY
 ) -> list[Annotation]:
     """All annotations of an export."""
-    with exports.opened(source, pictures, choice) as export:
+    with exports.open_export(source, pictures, choice) as export:
         return list(export.annotations)
 
 
 def write(annotations: Iterable[Annotation], path: Path) -> list[Written]:
     """Write annotations to a folder or zip file."""
-    to = dataset.writer(path)
+    to = dataset.choose_writer(path)
     written = [to.put(annotation) for annotation in annotations]
     to.finish(written)
     return written

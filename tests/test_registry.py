@@ -1,213 +1,133 @@
-"""The whole pipeline, as its users run it, in registries of its own."""
+"""The registry at the top of the project, whichever it is: it keeps every registry's contracts.
 
-import csv
-import io
-import re
-import zipfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+Nothing here knows a dataset, a label, a split or a number. What the sample's movies must give
+stands in tests/sample, where the registry is the tests' own.
+"""
+
+import shlex
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import docker
 import pytest
 import yaml
 
-import scene
-from pipelines.datasets import declared_deps
-from pipelines.storage.dvc import Dvc
-from registries import Registry, picture
-
-CACHED = "merge-annotations-training merge-annotations-validation"
-
-Clone = Callable[[str], Registry]
+from pipelines.datasets import declared_deps, params
+from pipelines.storage.dvc import Dvc, Stage
+from registries import PROJECT, Registry, committed, copy_files, under_git
 
 
 @pytest.fixture(scope="module")
-def reproduced(clone_of: Clone, engine: docker.DockerClient) -> Registry:
-    """A fresh clone, reproduced; tests of this module only read it."""
-    registry = clone_of("reproduced régistry")
-    registry.sh("dvc repro")
-    return registry
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A fresh clone: what git has, as it is now, and no data that a remote holds."""
+    folder = tmp_path_factory.mktemp("module") / "the régistry"
+    copy_files(PROJECT, under_git(PROJECT), folder)
+    (folder / "data").mkdir(exist_ok=True)
+    return committed(folder)
 
 
-def ran(output: str) -> set[str]:
-    """Return the names of the stages that a `dvc repro` ran."""
-    return set(re.findall(r"^Running stage '(.*)':", output, re.M))
+@pytest.fixture(scope="module")
+def stages(registry: Registry) -> list[Stage]:
+    """The stages of dvc.yaml, the user's own ones too."""
+    return stages_of(registry) if (registry / "dvc.yaml").exists() else []
 
 
-def test_a_fresh_clone_gives_what_is_committed(reproduced: Registry) -> None:
-    """dvc.lock and the metrics are current, and the same bytes come out on every machine."""
-    assert reproduced.sh("git status --porcelain").stdout == ""
+def stages_of(registry: Registry) -> list[Stage]:
+    """The stages that DVC reads in a registry."""
+    return Dvc(registry.folder, 60).stages()
 
 
-def test_a_second_run_does_nothing(reproduced: Registry) -> None:
-    again = reproduced.sh("dvc repro")
-
-    assert ran(again.stdout) == set()
+def test_params_yaml_can_be_read(registry: Registry) -> None:
+    params.parse((registry / "params.yaml").read_text("utf-8"))
 
 
-def test_each_stage_declares_what_its_command_reads(clone_of: Clone) -> None:
-    """Else what is published later is stale; and splits are compared with each other."""
-    registry = clone_of("as it is")
-    stages = Dvc(registry.folder, 60).stages()
+@pytest.fixture(scope="module")
+def ours(registry: Registry, stages: list[Stage]) -> list[Stage]:
+    """The stages that run one of the images; the others are their owners'."""
+    images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"].values()
+    return [stage for stage in stages if any(image in stage.command.split() for image in images)]
+
+
+def test_each_stage_declares_what_its_command_reads(
+    registry: Registry, stages: list[Stage]
+) -> None:
+    """Else what is published later is stale."""
     images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"]
 
     declared_deps.check(stages, images.values())
-    assert declared_deps.unguarded(stages) == []
 
 
-def merged(registry: Registry) -> list[dict[str, str]]:
-    """Return the lines of merge.csv of both splits, with the split's folder."""
-    lines = []
-    for split in ("training", "validation"):
-        folder = registry / f"data/merged/{split}"
-        with (folder / "merge.csv").open(encoding="utf-8") as file:
-            lines += [{**line, "folder": str(folder)} for line in csv.DictReader(file)]
-    return lines
-
-
-def test_every_merged_picture_is_the_frame_that_its_name_says(reproduced: Registry) -> None:
-    lines = merged(reproduced)
-
-    assert len(lines) == sum(
-        any(sight.thing.label != "Bird" for sight in scene.sights(movie, number))
-        for movie in scene.MOVIES
-        for number in numbers(reproduced, movie.name)
-    )
-    for line in lines:
-        number = scene.number_in(picture(Path(line["folder"], "JPEGImages", line["picture"])))
-        assert f"{line['dataset']}__frame_{number:06d}.PNG" == line["picture"]
-
-
-def numbers(registry: Registry, dataset: str) -> range:
-    """Return the frames that were annotated: all, but for movie3's task, every third from 4."""
-    return range(4, 38, 3) if dataset == "movie3" else range(len(frames(registry, dataset)))
-
-
-def frames(registry: Registry, dataset: str) -> list[str]:
-    """Return the lines of a dataset's frame index, without the header."""
-    return (registry / f"data/{dataset}/frames.csv").read_text("utf-8").splitlines()[1:]
-
-
-def test_every_merged_box_sits_on_its_object(reproduced: Registry) -> None:
-    boxes = 0
-    for line in merged(reproduced):
-        stem = line["picture"].removesuffix(".PNG")
-        shown = picture(Path(line["folder"], "JPEGImages", line["picture"]))
-        root = ElementTree.parse(Path(line["folder"], "Annotations", f"{stem}.xml")).getroot()
-        for each in root.iterfind("object"):
-            edges = (
-                float(each.findtext(f"bndbox/{e}", "")) for e in ("xmin", "ymin", "xmax", "ymax")
-            )
-            box, label = scene.Box(*edges), each.findtext("name", "")
-            boxes += 1
-            if each.findtext("occluded") == "1":  # what stands in front hides an edge
-                assert scene.share_of(shown, box, scene.colour_of(label)) > 0.2
-            else:
-                assert scene.sits_on(shown, box, label)
-
-    assert boxes == sum(
-        sight.thing.label != "Bird"
-        for movie in scene.MOVIES
-        for number in numbers(reproduced, movie.name)
-        for sight in scene.sights(movie, number)
-    )
-
-
-def test_links_hold_when_the_registry_moves(reproduced: Registry, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere"
-    reproduced.sh(f"cp -a . '{moved}'")
-
-    links = list(moved.glob("data/merged/*/JPEGImages/*.PNG"))
-
-    assert len(links) == len(merged(reproduced))
-    assert all(link.is_symlink() and link.resolve().is_relative_to(moved) for link in links)
-    assert all(link.resolve().is_file() for link in links)
-
-
-def test_two_registries_reproduce_at_once(clone: Clone, engine: docker.DockerClient) -> None:
-    both = [clone("one"), clone("two")]
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda registry: registry.sh("dvc repro"), both))
-
-    assert [registry.sh("git status --porcelain").stdout for registry in both] == ["", ""]
-
-
-@pytest.fixture
-def published(clone: Clone, tmp_path: Path, engine: docker.DockerClient) -> Registry:
-    """A registry whose movies and exports are in DVC, but for movie2's export, with a remote."""
-    registry = clone("published")
-    for path in ("movie1/movie.mkv", "movie1/cvat-pascalvoc.zip", "movie2/movie.mp4"):
-        registry.sh(f"git rm -q --cached data/{path} && dvc add -q data/{path}")
-    registry.sh(f"dvc remote add -q -d storage '{tmp_path / 'storage'}'")
-    registry.sh(f"dvc repro -q {CACHED} && dvc push -q && git add -A && git commit -q -m published")
-    return registry
-
-
-def fresh(registry: Registry, name: str) -> Registry:
-    """Return a fresh clone of a registry: git's files and nothing of DVC's."""
-    folder = registry.folder.with_name(name)
-    registry.sh(f"git clone -q . '{folder}'")
-    return Registry(folder)
-
-
-def forget(registry: Registry, path: str) -> None:
-    """Delete from the remote what a .dvc file names, so that nobody can fetch it."""
-    md5 = yaml.safe_load((registry / f"{path}.dvc").read_text("utf-8"))["outs"][0]["md5"]
-    (registry.folder.with_name("storage") / "files" / "md5" / md5[:2] / md5[2:]).unlink()
-
-
-def test_an_annotation_change_runs_what_depends_on_it_without_any_movie(
-    published: Registry,
+def test_git_ignores_what_stages_make_and_takes_their_metrics(
+    registry: Registry, ours: list[Stage]
 ) -> None:
-    for movie in ("data/movie1/movie.mkv", "data/movie2/movie.mp4"):
-        forget(published, movie)
-    registry = fresh(published, "fresh")
-    export = registry / "data/movie2/annotations.xml"
-    export.write_text(export.read_text("utf-8").replace('label="Car"', 'label="Bicycle"'), "utf-8")
+    """DVC adds to .gitignore only what it caches, so the project's own must name the others."""
+    uncached = [path for stage in ours if not stage.cached for path in stage.outs]
+    metrics = [path for stage in ours for path in stage.metrics]
 
-    done = registry.sh(f"dvc repro --pull --allow-missing {CACHED}")
-
-    assert ran(done.stdout) == {"prepare-annotations@movie2", *CACHED.split()}
-    assert not list(registry.folder.glob("data/movie[12]/movie.*[!c]"))
-    assert not list(registry.folder.glob("data/*/JPEGImages"))
-    assert "labels.Car" in registry.sh("dvc metrics diff").stdout
+    assert taken(registry, uncached) == []
+    assert taken(registry, metrics) == metrics
 
 
-def test_a_new_export_in_dvc_runs_what_depends_on_it_without_any_movie(published: Registry) -> None:
-    for movie in ("data/movie1/movie.mkv", "data/movie2/movie.mp4"):
-        forget(published, movie)
-    registry = fresh(published, "fresh")
-    other = published / "data/movie1/cvat-pascalvoc.zip"
-    (registry / "data/movie1/cvat-pascalvoc.zip").write_bytes(without_last_member(other))
-    registry.sh("dvc add -q data/movie1/cvat-pascalvoc.zip")
-
-    done = registry.sh(f"dvc repro --pull --allow-missing {CACHED}")
-
-    assert ran(done.stdout) == {"prepare-annotations@movie1", *CACHED.split()}
-    assert not list(registry.folder.glob("data/movie[12]/movie.*[!c]"))
+def taken(registry: Registry, paths: list[str]) -> list[str]:
+    """The paths that git does not ignore."""
+    return [
+        path
+        for path in paths
+        if registry.sh(f"git check-ignore -q --no-index -- {shlex.quote(path)}", False).returncode
+    ]
 
 
-def without_last_member(path: Path) -> bytes:
-    """Return a VOC export without its last frame, as after deleting that frame in CVAT."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(path) as old, zipfile.ZipFile(made, "w") as new:
-        names = sorted(name for name in old.namelist())
-        last = max(name for name in names if name.startswith("Annotations/"))
-        for name in names:
-            if name != last:
-                new.writestr(name, old.read(name))
-    return made.getvalue()
+def lock(registry: Registry) -> dict[str, Any]:
+    """What dvc.lock says of each stage; of a registry that was never reproduced, nothing."""
+    path = registry / "dvc.lock"
+    found = yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
+    return dict((found or {}).get("stages") or {})
 
 
-def test_a_refused_export_leaves_the_published_data_where_dvc_finds_it(published: Registry) -> None:
-    (published / "data/movie2/annotations.xml").write_text("<html>log in</html>", "utf-8")
+def in_reach(stages: list[Stage], folder: Path) -> list[str]:
+    """The stages that can run in a clone without a remote: git has all that they start from."""
+    makers = {path: stage for stage in stages for path in (*stage.outs, *stage.metrics)}
 
-    refused = published.sh(f"dvc repro {CACHED}", check=False)
+    def is_there(path: str) -> bool:
+        above = (str(each) for each in (Path(path), *Path(path).parents))
+        maker = next((makers[each] for each in above if each in makers), None)
+        return all(map(is_there, maker.deps)) if maker else (folder / path).exists()
 
-    assert refused.returncode != 0
-    assert "error: data/movie2/annotations.xml: is a web page" in refused.stderr
-    published.sh("git checkout -q data/movie2 && dvc checkout -q data/movie2/frames.csv")
-    assert ran(published.sh(f"dvc repro {CACHED}").stdout) == set()
+    return [stage.name for stage in stages if all(map(is_there, stage.deps))]
+
+
+def differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """The stages that had the same command, dependencies and parameters, and gave something else.
+
+    >>> one = {"cmd": "a", "deps": [{"path": "x", "md5": "0"}], "outs": [{"path": "y", "md5": "1"}]}
+    >>> other = {**one, "outs": [{"path": "y", "md5": "2"}]}
+    >>> differing({"merge": one}, {"merge": one}), differing({"merge": one}, {"merge": other})
+    (set(), {'merge'})
+    >>> differing({"merge": one, "old": one}, {"merge": {**other, "cmd": "b"}, "new": other})
+    set()
+    """
+    inputs = ("cmd", "deps", "params")
+    return {
+        name
+        for name in before.keys() & after.keys()
+        if [before[name].get(key) for key in inputs] == [after[name].get(key) for key in inputs]
+        and before[name].get("outs") != after[name].get("outs")
+    }
+
+
+def test_what_dvc_lock_says_comes_out(
+    registry: Registry, ours: list[Stage], engine: docker.DockerClient
+) -> None:
+    """The same bytes on every machine.
+
+    A registry that has no remote is reproduced by whoever commits, so its dvc.lock and metrics are
+    current; with a remote, CI may not have published yet.
+    """
+    before = lock(registry)
+    if names := in_reach(ours, registry.folder):
+        registry.sh(f"dvc repro {shlex.join(names)}")
+
+    assert differing(before, lock(registry)) == set()
+    if not registry.sh("dvc remote list").stdout.strip():
+        stale = registry.sh("git status --porcelain").stdout
+        assert stale == "", f"run `dvc repro`, and commit what it writes:\n{stale}"

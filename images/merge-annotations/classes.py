@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotations import dataset, labels
-from annotations.dataset import Metrics
+from annotations.metrics import Metrics
 from stage import cli
 from stage.errors import StageError
 from stage.parameters import load

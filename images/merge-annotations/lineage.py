@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from stage import frames, replaceable, sources
+from stage import frames, output_checks, sources
 from stage.errors import StageError
 
 NAME = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*")
@@ -28,7 +28,7 @@ class Merged:
 
 HEADER = [field.name for field in fields(Merged)]
 
-KIND = replaceable.File("merge.csv", replaceable.starting(",".join(HEADER) + "\n"))
+KIND = output_checks.File("merge.csv", output_checks.starts_with(",".join(HEADER) + "\n"))
 
 
 def write(lines: Iterable[Merged], path: Path) -> None:
@@ -42,18 +42,18 @@ def write(lines: Iterable[Merged], path: Path) -> None:
 def read(path: Path) -> list[Merged]:
     """Read a merge.csv; a StageError says that it is none."""
     try:
-        header, *rows = csv.reader(sources.text(path).splitlines())
+        header, *rows = csv.reader(sources.read_text(path).splitlines())
         lines = [Merged(*row) for row in rows]
     except (csv.Error, TypeError):
         raise StageError(f"{path}: is no merge.csv; merge again") from None
     single = len({line.picture for line in lines}) == len(lines)
-    sound = single and all(map(_sound, lines))
+    sound = single and all(map(_is_sound, lines))
     if header != HEADER or not sound:
         raise StageError(f"{path}: is no merge.csv; merge again")
     return lines
 
 
-def _sound(line: Merged) -> bool:
+def _is_sound(line: Merged) -> bool:
     """Tell whether a merged picture is called as it is to be, and leads into its dataset."""
     fine = line.picture == f"{line.dataset}__{line.original}" and frames.inside(line.original)
     return fine and bool(NAME.fullmatch(line.dataset))

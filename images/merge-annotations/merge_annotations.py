@@ -32,14 +32,15 @@ import lineage
 import overlap
 from annotations import dataset
 from annotations.dataset import Written
+from annotations.metrics import Metrics
 from lineage import Merged
 from pictures import PLACE, place
 from selection import Source, list_inputs, name_sources, parse_source, refuse_unused
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
+from stage.output_checks import Folder, Kind, Output, check_outputs
+from stage.parallel import spread
 from stage.progress import show_progress
-from stage.replaceable import Folder, Kind, Output, check_replaceable
-from stage.workers import spread
 
 PICTURES = "JPEGImages"
 
@@ -87,10 +88,10 @@ def merge(
     made = [Output(f"{n} of --destination", path, KINDS[n]) for n, path in finals.items()]
     made += [_pictures_output(pictures), Output("--metrics", metrics, KINDS["metrics.json"])]
     read = [*list_inputs(named), *(other.path for other in against)]
-    check_replaceable(made, [*read, parameters] if parameters else read)
-    with outputs.whole(*finals.values(), pictures, metrics) as aside:
-        numbers = dataset.Metrics()
-        to = dataset.writer(aside[finals["Annotations"]])
+    check_outputs(made, [*read, parameters] if parameters else read)
+    with outputs.write_whole(*finals.values(), pictures, metrics) as aside:
+        numbers = Metrics()
+        to = dataset.choose_writer(aside[finals["Annotations"]])
         written, lines = _write(named, to, numbers, destination)
         refuse_overlap(lines, named, against)
         labels = classes.count(order, (source.folder for source in named.values()), numbers)
@@ -109,13 +110,13 @@ def link(folders: Sequence[Path | Source], destination: Path) -> None:
     """Make the links to the pictures of a merge that was made without pictures."""
     named = name_sources(folders)
     merged, pictures = destination / "merge.csv", destination / PICTURES
-    check_replaceable([_pictures_output(pictures)], [*list_inputs(named), merged])
+    check_outputs([_pictures_output(pictures)], [*list_inputs(named), merged])
     lines = lineage.read(merged)
     for line in lines:
         if line.dataset not in named:
             text = f"names the dataset {line.dataset}; give it as --source, or merge again"
             raise StageError(f"{merged}: {text}")
-    with outputs.whole(pictures) as aside:
+    with outputs.write_whole(pictures) as aside:
         wanted = show_progress(lines, destination, "pictures")
         place(wanted, _folders(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
@@ -135,23 +136,25 @@ class _Part:
 
     written: list[Written] = field(default_factory=list)
     lines: list[Merged] = field(default_factory=list)
-    numbers: dataset.Metrics = field(default_factory=dataset.Metrics)
+    numbers: Metrics = field(default_factory=Metrics)
 
 
 def _write(
     named: dict[str, Source],
     to: dataset.Folder | dataset.Zip,
-    numbers: dataset.Metrics,
+    numbers: Metrics,
     destination: Path,
 ) -> tuple[list[Written], list[Merged]]:
     """Write the annotations of all datasets under their new names, and return what was written."""
     lines: list[Merged] = []
     with ExitStack() as stack:
         opened = {
-            name: stack.enter_context(dataset.opened(dataset.find(source.folder)))
+            name: stack.enter_context(dataset.open_annotations(dataset.find(source.folder)))
             for name, source in sorted(named.items())
         }
-        pictures = {n: None if s.whole else frames.of(s.folder) for n, s in named.items()}
+        pictures = {
+            n: None if s.whole else frames.find_pictures(s.folder) for n, s in named.items()
+        }
         places = [(name, place) for name, each in opened.items() for place in range(len(each))]
 
         def write_part(wanted: range) -> _Part:
@@ -161,8 +164,8 @@ def _write(
                 merged = annotation._replace(picture=f"{name}__{annotation.picture}")
                 digest = hashlib.sha256(content).hexdigest()
                 line = Merged(merged.picture, name, annotation.picture, digest)
-                known = pictures[name]
-                if known is None or named[name].takes(overlap.number(line, known)):
+                known = pictures.get(name)
+                if known is None or named[name].takes(overlap.find_number(line, known)):
                     part.lines.append(line)
                     part.numbers.count(merged)
                     part.written.append(to.put(merged))
@@ -189,7 +192,7 @@ def refuse_overlap(
     @cache
     def pictures_of(name: str) -> frames.Pictures:
         folder = named[name].folder if name in named else parent / name
-        pictures = frames.of(folder)
+        pictures = frames.find_pictures(folder)
         if not pictures.complete:
             text = "lacks frames.csv to compare movies by; run video-to-frame --index"
             raise StageError(f"{folder}: {text}")

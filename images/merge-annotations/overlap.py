@@ -33,7 +33,7 @@ def refuse(
     movie count as one, 0 for none but the same.
     """
     ours, theirs = (
-        [(line, _frame(line, pictures_of(line.dataset))) for line in split]
+        [(line, _find_frame(line, pictures_of(line.dataset))) for line in split]
         for split in (lines, others)
     )
     _refuse_neighbours(_numbers(ours), _numbers(theirs), guard, where)
@@ -46,7 +46,7 @@ def _refuse_neighbours(
 ) -> None:
     """Refuse frames of one dataset that are near to each other."""
     for name in sorted(ours.keys() & theirs.keys()):
-        near = _near(ours[name], sorted(theirs[name]), guard)
+        near = _find_near(ours[name], sorted(theirs[name]), guard)
         if near is not None:
             raise StageError(
                 f"{where}: has frame {near} of {name} or one within {guard} of it, and so has "
@@ -63,7 +63,7 @@ def _refuse_movies(
     """Refuse one movie under two names, whichever of its frames the splits have."""
     for name in sorted(ours):
         for other in sorted(set(theirs) - {name}):
-            if _same(pictures_of(name), pictures_of(other)):
+            if _is_same(pictures_of(name), pictures_of(other)):
                 raise StageError(
                     f"{where}: has {other}, which is the same movie as {name} in this split; "
                     "put both into one"
@@ -82,7 +82,7 @@ def _refuse_pictures(ours: Split, theirs: Split, where: Path) -> None:
         )
 
 
-def _near(numbers: set[int], others: list[int], guard: int) -> int | None:
+def _find_near(numbers: set[int], others: list[int], guard: int) -> int | None:
     """Return the first number with one of the others, which are sorted, within guard of it."""
     for each in sorted(numbers):
         place = bisect_left(others, each - guard)
@@ -99,12 +99,12 @@ def _numbers(split: Split) -> dict[str, set[int]]:
     return found
 
 
-def number(line: Merged, pictures: frames.Pictures) -> int:
+def find_number(line: Merged, pictures: frames.Pictures) -> int:
     """Return the frame number of a merged picture."""
-    return _frame(line, pictures).number
+    return _find_frame(line, pictures).number
 
 
-def _frame(line: Merged, pictures: frames.Pictures) -> frames.Frame:
+def _find_frame(line: Merged, pictures: frames.Pictures) -> frames.Frame:
     """Return the frame of a merged picture."""
     frame = pictures.named(line.original)
     if frame is None:
@@ -112,7 +112,7 @@ def _frame(line: Merged, pictures: frames.Pictures) -> frames.Frame:
     return frame
 
 
-def _same(one: Iterable[frames.Frame], other: Iterable[frames.Frame]) -> bool:
+def _is_same(one: Iterable[frames.Frame], other: Iterable[frames.Frame]) -> bool:
     hashes, others = set(_hashes(one)), set(_hashes(other))
     shorter = min(len(hashes), len(others))
     return bool(shorter) and len(hashes & others) >= SHARE * shorter

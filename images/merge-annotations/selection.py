@@ -52,7 +52,7 @@ def name_sources(folders: Sequence[Path | Source]) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for each in folders:
         source = each if isinstance(each, Source) else Source(each)
-        sources.folder(source.folder)
+        sources.check_folder(source.folder)
         if not lineage.NAME.fullmatch(source.name):
             text = "a dataset's name has letters and digits, with single `-` or `_` between them"
             raise StageError(f"{source.folder}: {text}; rename the folder")

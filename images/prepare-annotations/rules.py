@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from annotations.cvat_xml import BOXES, KINDS
-from annotations.dataset import Metrics
+from annotations.attributes import KINDS
+from annotations.metrics import Metrics
 from annotations.model import NOWHERE, Annotation, Export, Object
+from annotations.shapes import BOXES
 from stage import cli, frames
 from stage.errors import StageError
 
@@ -63,7 +64,7 @@ class Sieve:
     found: list[str] = field(default_factory=list)
     _sorts: dict[tuple[str, tuple[Any, ...]], tuple[str, str | None]] = field(default_factory=dict)
 
-    def part(self) -> "Sieve":
+    def new_part(self) -> "Sieve":
         """Return one for a part of the annotations, which has let through nothing yet."""
         return Sieve(self.settings, self.pictures, self.where, self.rewrite, _sorts=self._sorts)
 
@@ -74,13 +75,13 @@ class Sieve:
         for text, names in examples.items():
             self.examples.setdefault(text, []).extend(names)
 
-    def kept(self, annotation: Annotation) -> Annotation | None:
+    def filter(self, annotation: Annotation) -> Annotation | None:
         """Return what is kept of an annotation, None if it is nothing."""
-        named = self._named(annotation)
+        named = self._find_picture(annotation)
         if named is None:
             return None
         self.found.append(named.picture)
-        objects = sorted(self._objects(named), key=_order)
+        objects = sorted(self._filter_objects(named), key=_sort_key)
         if not objects and not self.settings.keep_empty:
             self.metrics.dropped["picture without objects"] += 1
             return None
@@ -96,12 +97,12 @@ class Sieve:
                 raise StageError(f"{self.where}: has {one} twice; export again")
         for label in self.settings.valid_labels:
             self.metrics.labels.setdefault(label, 0)
-        self._missing(export)
+        self._count_missing(export)
         for track in export.ghosts:
             self.metrics.doubtful["track that runs on after a deleted frame"] += 1
-            self._example("runs on after a deleted frame, perhaps without its object", track)
+            self._remember("runs on after a deleted frame, perhaps without its object", track)
 
-    def _example(self, text: str, name: str) -> None:
+    def _remember(self, text: str, name: str) -> None:
         """Remember a name for a warning."""
         self.examples.setdefault(text, []).append(name)
 
@@ -114,7 +115,7 @@ class Sieve:
             if not count:
                 cli.warn(f"{self.where}: no object is a {label!r}, one of valid-labels")
 
-    def _named(self, annotation: Annotation) -> Annotation | None:
+    def _find_picture(self, annotation: Annotation) -> Annotation | None:
         """Find the picture of an annotation; both must be of one size."""
         name, pictures = annotation.picture, self.pictures
         frame = pictures.named(name)
@@ -125,13 +126,13 @@ class Sieve:
             )
         if frame is None and self.rewrite:
             self.metrics.dropped["without picture"] += len(annotation.objects)
-            self._example(f"not in {pictures.source}, left out", name)
+            self._remember(f"not in {pictures.source}, left out", name)
             return None
         if frame and frame.width:
-            _same_size(annotation, frame, self.where)
+            _check_size(annotation, frame, self.where)
         return annotation._replace(picture=frame.name) if frame and self.rewrite else annotation
 
-    def _missing(self, export: Export) -> None:
+    def _count_missing(self, export: Export) -> None:
         """Count the pictures that the export leaves out: deleted frames.
 
         Where the export does not say which frames the task has, those are from its first picture
@@ -146,22 +147,22 @@ class Sieve:
         for number in sorted(set(expected) - set(numbers)):
             if frame := self.pictures.numbered(number):
                 self.metrics.dropped["picture not in the export"] += 1
-                self._example("not in the export, probably deleted in CVAT", frame.name)
+                self._remember("not in the export, probably deleted in CVAT", frame.name)
 
-    def _objects(self, annotation: Annotation) -> Iterator[Object]:
+    def _filter_objects(self, annotation: Annotation) -> Iterator[Object]:
         for each in annotation.objects:
-            label, reason = self._sort(each.label, each[2:])
+            label, reason = self._classify(each.label, each[2:])
             labelled = each if label == each.label else each._replace(label=label)
             if not reason:
-                labelled, reason = self._boxed(labelled, annotation)
+                labelled, reason = self._fit_box(labelled, annotation)
             if reason:
                 self.metrics.dropped[reason] += 1
                 if not reason.startswith("label "):
-                    self._example(f"dropped, {reason}", annotation.picture)
+                    self._remember(f"dropped, {reason}", annotation.picture)
             else:
                 yield labelled
 
-    def _sort(self, own: str, more: tuple[Any, ...]) -> tuple[str, str | None]:
+    def _classify(self, own: str, more: tuple[Any, ...]) -> tuple[str, str | None]:
         """Return what all objects of a sort have: label, and why they are dropped if they are.
 
         own: the label in the export. more: the fields of an Object after its box.
@@ -169,12 +170,12 @@ class Sieve:
         known = self._sorts.get((own, more))
         if known is None:
             each = Object(own, NOWHERE, *more)
-            labelled = each._replace(label=self._label(each))
-            known = labelled.label, self._unwanted(labelled)
+            labelled = each._replace(label=self._relabel(each))
+            known = labelled.label, self._find_reason(labelled)
             self._sorts[own, more] = known
         return known
 
-    def _label(self, each: Object) -> str:
+    def _relabel(self, each: Object) -> str:
         """Return the label: attributes concatenated, then renamed."""
         values, label = dict(each.attributes), each.label
         if self.settings.concat_type_attribute:
@@ -183,7 +184,7 @@ class Sieve:
             label += values.get(self.settings.concat_attribute, "")
         return self.settings.rename_labels.get(label, label)
 
-    def _unwanted(self, each: Object) -> str | None:
+    def _find_reason(self, each: Object) -> str | None:
         """Say why an object is dropped for what it is; None if it is not."""
         settings = self.settings
         if each.label not in settings.valid_labels:
@@ -196,7 +197,7 @@ class Sieve:
             return "occluded"
         return "truncated" if each.truncated and settings.drop_truncated else None
 
-    def _boxed(self, each: Object, annotation: Annotation) -> tuple[Object, str | None]:
+    def _fit_box(self, each: Object, annotation: Annotation) -> tuple[Object, str | None]:
         """Return the object with its upright box in the picture, or why that is none."""
         box = (each.box.circumscribed(each.rotation) if each.rotation else each.box).rounded()
         if box.empty:
@@ -212,12 +213,12 @@ class Sieve:
         return each if box == each.box else each._replace(box=box), None
 
 
-def _order(each: Object) -> tuple[object, ...]:
+def _sort_key(each: Object) -> tuple[object, ...]:
     """Order objects by what they are, so that the order in the export changes nothing."""
     return each.label, each.box, each.attributes, each
 
 
-def _same_size(annotation: Annotation, frame: frames.Frame, where: str) -> None:
+def _check_size(annotation: Annotation, frame: frames.Frame, where: str) -> None:
     size, shown = (annotation.width, annotation.height), (frame.width, frame.height)
     if size != shown:
         raise StageError(

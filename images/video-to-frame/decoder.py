@@ -83,10 +83,10 @@ def decode(
     pictures are ffmpeg's options for an output more, of files in folder. A picture of more than
     max_pixels, more than max_count frames, and damage of any kind raise StageError.
     """
-    with _ffmpeg(_command(movie, max_pixels, max_count, pictures), folder) as process:
+    with _run_ffmpeg(_build_command(movie, max_pixels, max_count, pictures), folder) as process:
         log = _Log(process.stderr)
         count, frame = 0, Decoded("", 0, 0, "")
-        for count, frame in enumerate(_frames(process.stdout, says.turn), 1):
+        for count, frame in enumerate(_read_frames(process.stdout, says.turn), 1):
             if count > max_count:
                 raise StageError(f"{movie}: has more than {max_count} frames; see frames.max-count")
             yield frame
@@ -94,11 +94,11 @@ def decode(
             text = 'ran out of memory; allow more: export DOCKER_OPTIONS="--memory 8g"'
             raise StageError(f"{movie}: {text}")
         if process.returncode or log.errors() or not count:
-            raise _refusal(movie, count, says.count, log.errors())
-        _steady(movie, frame, says, log.sizes(), pictures)
+            raise _explain(movie, count, says.count, log.errors())
+        _refuse_changes(movie, frame, says, log.sizes(), pictures)
 
 
-def _steady(
+def _refuse_changes(
     movie: Path,
     frame: Decoded,
     says: Stated,
@@ -121,7 +121,7 @@ def _steady(
 
 
 @contextmanager
-def _ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.Popen[str]]:
+def _run_ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.Popen[str]]:
     """Start ffmpeg in folder; it ends with the block, whatever happens there."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -139,7 +139,7 @@ def _ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.
             process.kill()
 
 
-def stated(movie: Path) -> Stated:
+def probe(movie: Path) -> Stated:
     """Return what a movie says of itself; a turn that is no quarter turn is refused."""
     options = [word for name, value in SAFELY.items() for word in (f"-{name}", value)]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "verbose", *options, "-i", _url(movie)]
@@ -162,7 +162,7 @@ def _url(movie: Path) -> str:
     return f"file:{movie.absolute()}"
 
 
-def _command(
+def _build_command(
     movie: Path, max_pixels: int, max_count: int, pictures: dict[str, Any] | None
 ) -> Sequence[str]:
     """Return ffmpeg's command line: hashes of the frames to stdout, and the pictures."""
@@ -187,7 +187,7 @@ def _command(
     return command
 
 
-def _frames(stream: Iterable[str] | None, turn: int) -> Iterator[Decoded]:
+def _read_frames(stream: Iterable[str] | None, turn: int) -> Iterator[Decoded]:
     """Read ffmpeg's framehash output: `#`-lines with the time base and size, then a line a frame.
 
     The columns are stream, dts, pts, duration, size in bytes, hash (ffmpeg-formats, framehash).
@@ -232,7 +232,7 @@ class _Log:
                 self._sizes.add((int(changed[1]), int(changed[2])))
 
 
-def _refusal(movie: Path, count: int, stated: int | None, errors: Sequence[str]) -> StageError:
+def _explain(movie: Path, count: int, stated: int | None, errors: Sequence[str]) -> StageError:
     """Say in the user's words why a movie is refused, and in ffmpeg's what it found."""
     words = errors[0].strip() if errors else "no frame"
     if "max pixel count" in words:

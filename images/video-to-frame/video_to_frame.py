@@ -18,9 +18,9 @@ from typing import Any
 import decoder
 from stage import cli, frames, outputs, sources
 from stage.errors import StageError
+from stage.output_checks import Folder, Output, check_outputs
 from stage.parameters import load
 from stage.progress import show_progress
-from stage.replaceable import Folder, Output, check_replaceable
 
 CONVERT = "scale=flags=bilinear:interl=-1:in_chroma_loc={chroma},format=rgb24"
 """How CVAT (PyAV's VideoFrame.to_image) has libswscale convert colours: equal to the bit."""
@@ -90,18 +90,18 @@ def extract(
 
     parameters: where the settings are from, which is not to be replaced.
     """
-    sources.file(source)
+    sources.check_file(source)
     extension = frames.EXTENSIONS[settings.format]
     made = [
-        Output("--destination", destination, _pictures(prefix)),
+        Output("--destination", destination, _own_pictures(prefix)),
         Output("--index", index, frames.KIND),
     ]
-    check_replaceable(made, [source, parameters] if parameters else [source])
-    with outputs.whole(destination, index) as aside:
+    check_outputs(made, [source, parameters] if parameters else [source])
+    with outputs.write_whole(destination, index) as aside:
         folder = aside[destination] if destination else None
         # closing: ffmpeg must have ended before what it wrote is cleaned up
-        with closing(_decoded(source, settings, selection, folder)) as decoded:
-            found = [_frame(n, each, extension, prefix) for n, each in enumerate(decoded)]
+        with closing(_decode(source, settings, selection, folder)) as decoded:
+            found = [_index_line(n, each, extension, prefix) for n, each in enumerate(decoded)]
         if folder:
             _rename(folder, [frame for frame in found if frame.number in selection], source)
         if index:
@@ -109,23 +109,23 @@ def extract(
     cli.say(f"{source}: {len(found)} frames of {found[0].width}x{found[0].height} pixels")
 
 
-def _pictures(prefix: str) -> Folder:
+def _own_pictures(prefix: str) -> Folder:
     """Return what tells pictures of an earlier run, those whose names start with prefix."""
     extensions = "|".join(map(re.escape, frames.EXTENSIONS.values()))
     return Folder(re.compile(rf"{re.escape(prefix)}[0-9]{{6,}}({extensions})"))
 
 
-def _frame(number: int, each: decoder.Decoded, extension: str, prefix: str) -> frames.Frame:
+def _index_line(number: int, each: decoder.Decoded, extension: str, prefix: str) -> frames.Frame:
     """Return a decoded frame's line of the index."""
     name = frames.name(number, extension, prefix)
     return frames.Frame(number, name, each.time, each.width, each.height, each.hash)
 
 
-def _decoded(
+def _decode(
     source: Path, settings: Frames, selection: Selection, folder: Path | None
 ) -> Generator[decoder.Decoded, None, None]:
     """Decode the whole movie and, if there is a folder, encode the selected frames into it."""
-    says, limits = decoder.stated(source), (settings.max_pixels, settings.max_count)
+    says, limits = decoder.probe(source), (settings.max_pixels, settings.max_count)
     if folder is None:
         return show_progress(decoder.decode(source, says, *limits), source, "frames", says.count)
     folder.mkdir()
@@ -164,9 +164,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--parameters", type=Path, metavar="FILE", help="params.yaml, for its section `frames`")
     add("--format", choices=sorted(frames.EXTENSIONS), help="of the pictures (default: png)")
     add("--prefix", default=frames.PREFIX, help="what the names start with (default: %(default)s)")
-    add("--start", type=number, default=0, metavar="N", help="the first frame (default: 0)")
-    add("--stop", type=number, metavar="N", help="the last frame (default: the movie's last)")
-    add("--step", type=number, default=1, metavar="N", help="every Nth frame (default: 1)")
+    add("--start", type=parse_number, default=0, metavar="N", help="the first frame (default: 0)")
+    add("--stop", type=parse_number, metavar="N", help="the last frame (default: the movie's last)")
+    add("--step", type=parse_number, default=1, metavar="N", help="every Nth frame (default: 1)")
     args = parser.parse_args(argv)
     if not (args.destination or args.index):
         parser.error("give --destination, --index or both")
@@ -209,7 +209,7 @@ def read(path: Path | None) -> Frames:
     return settings
 
 
-def number(text: str) -> int:
+def parse_number(text: str) -> int:
     """Return a frame number of the command line: digits alone."""
     if not re.fullmatch("[0-9]{1,9}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")

@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import pytest
 import yaml
 
-from registries import PATH, PROJECT, Registry
+from registries import PATH, PROJECT, SAMPLE, Registry
 
 IMAGES = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))
 EXTRACT = "--source data/movie/movie.mkv --destination data/movie/JPEGImages"
@@ -24,7 +24,7 @@ OLD = {"frame_000000.PNG": b"old"}
 @pytest.fixture
 def registry(bare: Registry) -> Registry:
     """A registry with a movie that takes a minute, and pictures of an earlier one."""
-    movie, short = bare / "data/movie/movie.mkv", PROJECT / "data/movie2/movie.mp4"
+    movie, short = bare / "data/movie/movie.mkv", SAMPLE / "data/movie2/movie.mp4"
     (movie.parent / "JPEGImages").mkdir(parents=True)
     (movie.parent / "JPEGImages/frame_000000.PNG").write_bytes(b"old")
     loop = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-stream_loop", "1500", "-i"]
@@ -128,7 +128,7 @@ def test_what_a_killed_command_leaves_running_is_found_and_ended(
     registry: Registry, engine: docker.DockerClient
 ) -> None:
     (registry / "data/movie3").mkdir()
-    shutil.copy(PROJECT / "data/movie3/movie.mp4", registry / "data/movie3")
+    shutil.copy(SAMPLE / "data/movie3/movie.mp4", registry / "data/movie3")
     short = "--source data/movie3/movie.mp4 --destination"
     with extracting(registry, engine) as process:
         os.killpg(process.pid, signal.SIGKILL)

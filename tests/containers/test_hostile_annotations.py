@@ -1,5 +1,5 @@
 """What nobody should trust, given to prepare-annotations in its container: every hostile export
-and parameter file of the corpus is refused on one line, or read as plain data; nothing leaks."""
+and parameter file is refused on one line, or read as plain data; nothing leaks."""
 
 import hashlib
 import json
@@ -16,12 +16,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-import hostile
+from hostile import expected, files
+from hostile.exports import CANARY, CANARY_PATH
+from hostile.files import HostileFile
 from registries import Registry
-
-CANARY = "CANARY-5f1c9e-do-not-leak"
-CANARY_PATH = "/tmp/hostile-canary.txt"  # noqa: S108
-"""The secret, and where the corpus's files look for it."""
 
 SECONDS = 10
 MEBIBYTES = 512
@@ -38,7 +36,7 @@ EARLIER = """<annotations><meta><task><mode>interpolation</mode></task></meta>
 <box frame="4" outside="0" occluded="0" keyframe="1" xtl="4" ytl="3" xbr="22" ybr="30"/>
 </track></annotations>
 """
-"""The export that the outputs of the earlier run are of; no file of the corpus gives the same."""
+"""The export that the outputs of the earlier run are of; no hostile file gives the same."""
 
 BARE = {
     "v01_filename_traversal.xml": ": is one picture's file, not an export of CVAT",
@@ -47,7 +45,7 @@ BARE = {
 }
 PACKED = {
     Path(name).with_suffix(".zip").name: f"/Annotations/frame_000000.xml{text}"
-    for name, text in hostile.PICTURES.items()
+    for name, text in expected.PICTURES.items()
 }
 """Files of one picture each: in a zip of VOC made here, where they are read; as they are they are
 no exports, so that one of each kind is enough."""
@@ -59,10 +57,10 @@ STAGE = {
 """What only the stage as a whole refuses, or for another reason than the readers in it."""
 
 REFUSED = {
-    **hostile.EXPORTS,
-    **hostile.ARCHIVES,
-    **hostile.CONTENTS,
-    **hostile.PARAMETERS,
+    **expected.EXPORTS,
+    **expected.ARCHIVES,
+    **expected.CONTENTS,
+    **expected.PARAMETERS,
     **BARE,
     **PACKED,
     **STAGE,
@@ -71,10 +69,10 @@ REFUSED = {
 Box = tuple[str, str, tuple[float, ...]]
 CAR: Box = ("frame_000000", "Car", (1, 1, 9, 9))
 ACCEPTED: dict[str, tuple[list[Box], dict[str, int]]] = {
-    **{name: ([CAR], {}) for name in hostile.GOOD_ARCHIVES},
+    **{name: ([CAR], {}) for name in expected.GOOD_ARCHIVES},
     **{
         name: ([CAR] * count, {})
-        for name, count in hostile.ODD_EXPORTS.items()
+        for name, count in expected.ODD_EXPORTS.items()
         if name not in STAGE
     },
     "x40_box_negative.xml": ([], {"box outside the picture": 1}),
@@ -135,13 +133,15 @@ def run(registry: Registry, line: str, seconds: int = SECONDS) -> subprocess.Com
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory, corpus: Path, engine: Any) -> Path:
+def template(
+    tmp_path_factory: pytest.TempPathFactory, hostile_file: HostileFile, engine: Any
+) -> Path:
     """A folder with a registry, in it the outputs of an earlier run, and the secret all over."""
     folder = tmp_path_factory.mktemp("hostile")
     registry = Registry(folder / "my régistry")
     root = registry / "data/movie1"
     root.mkdir(parents=True)
-    shutil.copy(corpus / "hostile/yaml/y00_good.yaml", registry / "params.yaml")
+    shutil.copy(hostile_file("y00_good.yaml"), registry / "params.yaml")
     lines = (f"{n},frame_{n:06}.PNG,,64,48,\n" for n in range(10))
     (root / "frames.csv").write_text("number,name,time,width,height,hash\n" + "".join(lines))
     (root / "earlier.xml").write_text(EARLIER)
@@ -160,19 +160,19 @@ def registry(template: Path, tmp_path: Path) -> Registry:
     return Registry(tmp_path / "my régistry")
 
 
-def put(registry: Registry, corpus: Path, name: str) -> tuple[str, str]:
-    """Put a file of the corpus where it is read; return the export and what a refusal names."""
+def put(registry: Registry, hostile_file: HostileFile, name: str) -> tuple[str, str]:
+    """Put a hostile file where it is read; return the export and what a refusal names."""
     root = registry / "data/movie1"
     if name.endswith(".yaml"):
-        shutil.copyfile(corpus / "hostile/yaml" / name, registry / "params.yaml")
-        shutil.copy(corpus / "hostile/zip" / GOOD, root)
+        shutil.copyfile(hostile_file(name), registry / "params.yaml")
+        shutil.copy(hostile_file(GOOD), root)
         return GOOD, "params.yaml"
     if name in PACKED:
         with zipfile.ZipFile(root / name, "w") as zipped:
-            original = corpus / "hostile/xml" / Path(name).with_suffix(".xml")
+            original = hostile_file(Path(name).with_suffix(".xml").name)
             zipped.write(original, "Annotations/frame_000000.xml")
     else:
-        shutil.copy(corpus / "hostile" / Path(name).suffix[1:] / name, root)
+        shutil.copy(hostile_file(name), root)
     return name, f"data/movie1/{name}"
 
 
@@ -283,29 +283,25 @@ def made(root: Path) -> list[Box]:
     ]
 
 
-def test_every_file_of_the_corpus_is_looked_at(corpus: Path) -> None:
-    names = {
-        path.name
-        for kind in ("xml", "zip", "yaml")
-        for path in (corpus / "hostile" / kind).iterdir()
-    }
+def test_every_hostile_file_is_looked_at() -> None:
+    names = {name for kind in ("xml", "zip", "yaml") for name in files.KINDS[kind]}
 
-    assert names == (REFUSED.keys() | ACCEPTED.keys() | hostile.PICTURES.keys()) - PACKED.keys()
+    assert names == (REFUSED.keys() | ACCEPTED.keys() | expected.PICTURES.keys()) - PACKED.keys()
     assert not REFUSED.keys() & ACCEPTED.keys()
 
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_it_is_refused_on_one_line_and_changes_nothing(
-    registry: Registry, corpus: Path, name: str
+    registry: Registry, hostile_file: HostileFile, name: str
 ) -> None:
-    source, start = put(registry, corpus, name)
+    source, start = put(registry, hostile_file, name)
 
     check_refused(registry, source, start, REFUSED[name])
 
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
-def test_it_is_read_as_plain_data(registry: Registry, corpus: Path, name: str) -> None:
-    source, _ = put(registry, corpus, name)
+def test_it_is_read_as_plain_data(registry: Registry, hostile_file: HostileFile, name: str) -> None:
+    source, _ = put(registry, hostile_file, name)
 
     check_accepted(registry, source, *ACCEPTED[name])
 
@@ -315,10 +311,10 @@ def test_it_is_read_as_plain_data(registry: Registry, corpus: Path, name: str) -
     [(name, number) for name, (count, *_) in PARTS.items() for number in range(count)],
 )
 def test_each_of_several_attacks_is_met_alone(
-    registry: Registry, corpus: Path, name: str, number: int
+    registry: Registry, hostile_file: HostileFile, name: str, number: int
 ) -> None:
     count, element, text, dropped = PARTS[name]
-    content = (corpus / "hostile/xml" / name).read_text("utf-8")
+    content = hostile_file(name).read_text("utf-8")
     parts = re.findall(rf"<{element} .*?</{element}>", content, re.DOTALL)
     alone = f"{content.partition(parts[0])[0]}{parts[number]}</annotations>"
     (registry / "data/movie1" / name).write_text(alone, "utf-8")

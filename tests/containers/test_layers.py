@@ -13,15 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from image_folders import REFERENCES, STAGES
 from pipelines.containers import dockerfiles
 from registries import PROJECT
-
-REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
-STAGES = sorted(set(re.findall(r"\$\{images\.([a-z-]+)\}", (PROJECT / "dvc.yaml").read_text())))
 
 every_stage = pytest.mark.parametrize("stage", STAGES)
 

@@ -13,6 +13,7 @@ import docker
 import pytest
 import yaml
 
+import image_folders
 from registries import PROJECT, Registry
 
 PROBE = (Path(__file__).parent / "probe.py").read_text("utf-8")
@@ -26,7 +27,7 @@ VOLUME = '--volume "$PWD/data":"$PWD/data"'
 MORE = "$DOCKER_OPTIONS"
 
 every_stage = pytest.mark.parametrize(
-    "stage", [name for name in IMAGES["images"] if name not in ("base", "annotations")]
+    "stage", [name for name in IMAGES["images"] if name not in image_folders.PARENTS]
 )
 
 

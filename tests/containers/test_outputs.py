@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from registries import PATH, PROJECT, Registry
+from registries import PATH, PROJECT, SAMPLE, Registry
 
 IMAGES = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))
 CALLERS = [os.geteuid()] if os.geteuid() else [0, 2345]
@@ -36,9 +36,9 @@ OUTPUTS |= {f"merged/new/{name}" for name in ("labelmap.txt", "merge.csv", "metr
 def filled(folder: Path, uid: int) -> Registry:
     """A user's registry with one dataset."""
     (folder / "data/movie3").mkdir(parents=True)
-    shutil.copy(PROJECT / "params.yaml", folder)
+    shutil.copy(SAMPLE / "params.yaml", folder)
     for name in "movie.mp4", "annotations.zip":
-        shutil.copy(PROJECT / "data/movie3" / name, folder / "data/movie3")
+        shutil.copy(SAMPLE / "data/movie3" / name, folder / "data/movie3")
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, uid, uid if os.geteuid() == 0 else -1)
     return Registry(folder)

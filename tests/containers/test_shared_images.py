@@ -9,6 +9,7 @@ import docker
 import pytest
 import yaml
 
+from image_folders import PARENTS, STAGES, TOOLS
 from registries import Registry
 from services.container_registry import ContainerRegistry, forget
 from services.fixtures import container_registry  # noqa: F401
@@ -57,10 +58,11 @@ def shared(
 ) -> Iterator[Shared]:
     """A registry of few images whose prefix names the container registry."""
     registry = clone("régistry")
-    registry.sh("git rm -q -r images/*-* images/tools")
+    others = [f"images/{name}" for name in (*STAGES, TOOLS)]
+    registry.sh(f"git rm -q -r {' '.join(others)}")
     prefix = f"{container_registry.host}/{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())}/images"
     text = (registry / "images.yaml").read_text()
-    (registry / "images.yaml").write_text(text.replace("localhost/data-registry", prefix))
+    (registry / "images.yaml").write_text(text.replace(yaml.safe_load(text)["prefix"], prefix))
     one = Shared(registry, engine, container_registry, prefix)
     yield one
     one.forget()
@@ -74,7 +76,7 @@ def ids(one: Shared) -> dict[str, str]:
 
 def test_what_one_pushes_the_others_pull(shared: Shared) -> None:
     said, _ = shared.images("--push")
-    assert said.count(": building ...") == len(shared.references()) == 2
+    assert said.count(": building ...") == len(shared.references()) == len(PARENTS)
     assert shared.pushed() == {*shared.references().values()}
     made = ids(shared)
 

@@ -18,18 +18,18 @@ from containers.test_images import settings, told
 from containers.test_layers import (
     CERTIFICATE,
     PEM,
-    REFERENCES,
     File,
     files,
     locked,
     packages,
     unwanted,
 )
+from image_folders import REFERENCES, TOOLS
 from pipelines.containers import dockerfiles, root_image
 from pipelines.containers.engine import size
 from registries import PROJECT, Registry
 
-IMAGE = REFERENCES["tools"]
+IMAGE = REFERENCES[TOOLS]
 MEGABYTES = 330
 """What it may add to the root image."""
 
@@ -45,7 +45,7 @@ def found(engine: docker.DockerClient) -> list[File]:
 def test_it_says_what_it_is_and_differs_from_a_stage_in_its_user(
     engine: docker.DockerClient,
 ) -> None:
-    assert settings(engine, "tools", IMAGE, IMAGE) == {"user", "entrypoint"}
+    assert settings(engine, "registry", IMAGE, IMAGE) == {"user", "title"}
     assert engine.images.get(IMAGE).attrs["Config"]["User"] == "0:0"
 
 
@@ -95,7 +95,7 @@ def code(found: Iterable[File]) -> Code:
 
 def under_git() -> Code:
     """What must be there: the files under git of three folders, but the image's Dockerfile."""
-    folders = ("pipelines", "images/tools", "images/base/stage")
+    folders = ("pipelines", f"images/{TOOLS}", "images/base/stage")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--", *folders],
         cwd=PROJECT,
@@ -104,11 +104,11 @@ def under_git() -> Code:
         text=True,
     )
     paths = {Path(line) for line in listed.stdout.split("\0")[:-1]} - {
-        Path("images/tools/Dockerfile")
+        Path(f"images/{TOOLS}/Dockerfile")
     }
     return [
         (
-            re.sub("^images/(registry|base)/", "", path.as_posix()),
+            re.sub(f"^images/({TOOLS}|base)/", "", path.as_posix()),
             0o755 if os.access(PROJECT / path, os.X_OK) else 0o644,
             (PROJECT / path).read_bytes(),
         )

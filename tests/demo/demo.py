@@ -11,7 +11,7 @@ from pathlib import Path
 
 from publishing import worlds
 from publishing.worlds import World
-from registries import PROJECT, Registry
+from registries import Registry
 from services import azurite as azure
 from services import gitserver
 from services.gitserver import git
@@ -19,8 +19,6 @@ from services.gitserver import git
 BRANCH = "trunk"
 SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # a name
 LINES = 24
-SAMPLE = ("movie2", "movie3")
-"""The datasets of the sample that the story is about."""
 
 
 @dataclass
@@ -54,10 +52,6 @@ class Show:
 
 def main() -> int:
     """Do it all in a temporary folder, which stays; the servers end."""
-    if lost := [name for name in SAMPLE if not (PROJECT / "data" / name).is_dir()]:
-        text = f"data/{lost[0]}: is not there; the demo shows the sample, so run it in a clone"
-        print(f"error: {text} that has the sample's data", file=sys.stderr)
-        return 1
     folder = Path(tempfile.mkdtemp(prefix="data-registry-demo-"))
     show = Show(folder)
     print(f"Everything happens in {folder}; a storage and a git server are started for it.")
@@ -80,7 +74,6 @@ def registry(show: Show, storage: azure.Azurite, server: gitserver.GitServer) ->
     container = storage.container("demo")
     bare = server.bare("registry", BRANCH)
     seed = worlds.seed(show.folder / "registry")
-    seed.sh("git rm -q data/*/metrics.json data/merged/*/metrics.json")  # as if never reproduced
     writer = {SECRET: container.sas("rlcw")}
     world = World(show.folder, bare, container, BRANCH, writer)
     show.run(seed, "dvc remote add --default storage azure://demo/dvc")

@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import docker
@@ -29,16 +27,6 @@ def said(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) 
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert done.stderr == ""
     return done.stdout
-
-
-def test_without_the_sample_it_says_what_it_needs(clone: Callable[[str], Registry]) -> None:
-    registry = clone("my régistry")
-    shutil.rmtree(registry / "data")
-
-    done = registry.sh("python tests/demo/demo.py", check=False, PYTHONPATH="tests")
-
-    assert done.returncode == 1
-    assert re.fullmatch(r"error: data/movie2: is not there; .*\n", done.stderr)
 
 
 def test_it_goes_from_cvat_to_the_model_repository(said: str) -> None:

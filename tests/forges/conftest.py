@@ -5,6 +5,7 @@ from pathlib import Path
 
 import docker
 import pytest
+import yaml
 
 from forges.engines import with_ci_files
 from publishing import worlds
@@ -48,7 +49,8 @@ def shared(
 ) -> Iterator[str]:
     """The prefix of a world that shares its images; the engine has none of them afterwards."""
     prefix = f"{container_registry.host}/{world.container.name}"
-    text = world.file("images.yaml").decode().replace("localhost/data-registry", prefix)
+    text = world.file("images.yaml").decode()
+    text = text.replace(yaml.safe_load(text)["prefix"], prefix)
     world.commit("a prefix", **{"images.yaml": text.encode()})
     yield prefix
     forget(engine, prefix)

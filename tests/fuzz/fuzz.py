@@ -118,8 +118,10 @@ def in_process(name: str, seconds: int) -> tuple[int, list[str]]:
 
 def folders() -> list[str]:
     """The folders that the tests import from."""
+    images = (path.parent for path in sorted(PROJECT.glob("images/*/Dockerfile")))
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
-    return [str(PROJECT / each) for each in settings["tool"]["pytest"]["ini_options"]["pythonpath"]]
+    listed = settings["tool"]["pytest"]["ini_options"]["pythonpath"]
+    return [str(folder) for folder in (*images, *(PROJECT / each for each in listed))]
 
 
 def saved(name: str, content: bytes, why: str) -> str:

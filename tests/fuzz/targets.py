@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from unittest import mock
 
+import dataset_settings
 import lineage
-import prepare_annotations
-from annotations import dataset, exports, pascal_voc
-from annotations.cvat_xml import ANY, Choice
+from annotations import dataset, exports, voc_file
+from annotations.export_file import ANY, Choice
 from annotations.model import Annotation, Box, Object
 from stage import frames, parameters
 
@@ -53,12 +53,12 @@ FOLDER = frames.Pictures([frames.Frame(f.number, f.name) for f in MOVIE], Path("
 
 def written(annotations: Iterable[Annotation]) -> object:
     """Read to the end; what was read must be something that can be written."""
-    return deque((pascal_voc.write(each) for each in annotations), maxlen=0)
+    return deque((voc_file.write(each) for each in annotations), maxlen=0)
 
 
 def export(path: Path, pictures: frames.Pictures, choice: Choice) -> object:
     """Read an export to the end."""
-    with exports.opened(path, pictures, choice) as opened:
+    with exports.open_export(path, pictures, choice) as opened:
         return written(opened.annotations)
 
 
@@ -71,25 +71,25 @@ EXPORTS: tuple[Reading, ...] = (
 
 def voc(path: Path) -> object:
     """Read one Pascal VOC file."""
-    return written([pascal_voc.read(path.read_bytes(), str(path))])
+    return written([voc_file.read(path.read_bytes(), str(path))])
 
 
 def merged(path: Path) -> object:
     """Read the annotations of a dataset."""
-    with dataset.opened(path) as opened:
+    with dataset.open_annotations(path) as opened:
         return written(annotation for _, annotation in opened)
 
 
-def settings(path: Path) -> object:
+def read_settings(path: Path) -> object:
     """Read params.yaml as prepare-annotations does."""
     loaded = parameters.load(path)
-    entry = loaded.section(prepare_annotations.Dataset, ("datasets", "movie1"))
-    return prepare_annotations.read(loaded, "movie1"), str(entry.cvat_task)
+    entry = loaded.section(dataset_settings.Dataset, ("datasets", "movie1"))
+    return dataset_settings.read_annotations(loaded, "movie1"), str(entry.cvat_task)
 
 
 def index(path: Path) -> object:
     """Read the frame index of a dataset's folder."""
-    return [(frame, frames.stem(frame.name)) for frame in frames.of(path.parent)]
+    return [(frame, frames.stem(frame.name)) for frame in frames.find_pictures(path.parent)]
 
 
 SEPARATOR = b"\x1e"
@@ -166,7 +166,7 @@ IMAGES = b"""<annotations><meta><task><id>7</id><name>a</name><mode>annotation</
 
 OBJECT = Object("Car", Box(1, 2.25, 30, 20), "box", 12.5, occluded=True, pose="Left")
 PICTURES = tuple(
-    pascal_voc.write(Annotation(f.name, f.width, f.height, (OBJECT,))).replace(
+    voc_file.write(Annotation(f.name, f.width, f.height, (OBJECT,))).replace(
         b"  </object>",
         b"<attributes><attribute><name>rotation</name><value>12.5</value></attribute><attribute>"
         b"<name>type</name><value>suv</value></attribute></attributes></object>",
@@ -272,7 +272,7 @@ TARGETS = {
         ZIP_WORDS,
     ),
     "dataset": Target("Annotations.zip", (merged,), (DATASET,), XML_WORDS, files),
-    "parameters": Target("params.yaml", (settings,), (PARAMETERS, TYPED, *SMALL), YAML_WORDS),
+    "parameters": Target("params.yaml", (read_settings,), (PARAMETERS, TYPED, *SMALL), YAML_WORDS),
     "index": Target("frames.csv", (index,), (FRAMES.encode(),), CSV_WORDS),
     "lineage": Target("merge.csv", (lineage.read,), (LINEAGE.encode(),), CSV_WORDS),
     "labelmap": Target(

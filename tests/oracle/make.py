@@ -1,7 +1,7 @@
-"""Write what datumaro reads of the corpus's real CVAT files: the expectations of test_oracle.py.
+"""Write what datumaro reads of CVAT's files in the wild: the expectations of test_oracle.py.
 
   pip install datumaro==1.13.12
-  python tests/oracle/make.py CORPUS
+  python tests/oracle/make.py tests/corpus ../shared/corpus
 
 Run by hand, in an environment of its own; the tests need only the JSON files beside this script.
 Four work-arounds let datumaro read what it would not, or would read otherwise:
@@ -113,4 +113,5 @@ def summary(boxes: list[list[Any]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    for folder in sys.argv[1:]:
+        main(Path(folder))

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import image_folders
+from image_folders import TOOLS
 from pipelines.__main__ import main
 from pipelines.containers import builds, dockerfiles, images, root_image
 from registries import Registry
@@ -26,7 +28,13 @@ def arguments(call: str) -> dict[str, str]:
     return dict(re.findall(r"--build-arg ([A-Za-z_]+)=?(\S*)", call))
 
 
-@pytest.mark.parametrize("name", ["base", "annotations", "video-to-frame", "merge-annotations"])
+def tag(call: str) -> str:
+    """The reference of what a `docker build` makes."""
+    (reference,) = re.findall(r"--tag (\S+)", call)
+    return str(reference)
+
+
+@pytest.mark.parametrize("name", sorted({*image_folders.TEXTS} - {TOOLS}))
 def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, name: str) -> None:
     (project / f"images/{name}/secret.txt").write_text("x")
     found = members(builds.context(name))
@@ -41,15 +49,15 @@ def test_a_context_holds_what_is_under_git_and_the_bundle(project: Registry, nam
 
 def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None:
     (project / "pipelines/secret.txt").write_text("x")
-    found = members(builds.context("tools"))
-    listed = project.sh("git ls-files pipelines images/tools").stdout.split()
+    found = members(builds.context(TOOLS))
+    listed = project.sh(f"git ls-files pipelines images/{TOOLS}").stdout.split()
 
-    wanted = {path.removeprefix("images/tools/") for path in listed}
+    wanted = {path.removeprefix(f"images/{TOOLS}/") for path in listed}
     assert set(found) - {"ca-bundle.pem"} == wanted
     assert {
         "Dockerfile",
         "registry",
-        "pipelines/publishing/publish.py",
+        "pipelines/__main__.py",
         "pipelines/setup/build.txt",
     } <= wanted
 
@@ -61,7 +69,7 @@ def test_the_image_of_the_tools_is_built_where_it_is_asked_for(
     images.ensure(tools=tools)
 
     asked = "".join(stub.calls("build") + stub.calls("image"))
-    assert (images.references()["tools"] in asked) is tools
+    assert (images.references()[TOOLS] in asked) is tools
     assert images.read().images == images.references()
     assert images.read().lacking() == []
 
@@ -86,26 +94,17 @@ def test_a_hosts_ca_bundle_is_handed_to_the_build(
 def test_parents_are_built_first_and_named_to_their_children(project: Registry, stub: Any) -> None:
     images.ensure(tools=True)
     wanted = images.references()
-    built = [(re.search(r"--tag (\S+)", call), arguments(call)) for call in stub.calls("build")]
+    names = {reference: name for name, reference in wanted.items()}
+    built = [(tag(call), arguments(call)) for call in stub.calls("build")]
+    order = [names[reference] for reference, _ in built]
 
-    assert [found[1] for found, _ in built if found] == [
-        wanted[name]
-        for name in (
-            "base",
-            "annotations",
-            "tools",
-            "video-to-frame",
-            "merge-annotations",
-            "prepare-annotations",
-        )
-    ]
-    assert [given.get("PARENT_IMAGE") for _, given in built] == [
-        None,
-        *([wanted["base"]] * 3),
-        *([wanted["annotations"]] * 2),
-    ]
-    assert all(given["REFERENCE"] == found[1] for found, given in built if found)
-    assert {given["ROOT_IMAGE"] for _, given in built} == {root_image.MADE}
+    assert sorted(order) == sorted(image_folders.TEXTS)
+    for place, (reference, given) in enumerate(built):
+        above = image_folders.parent(order[place])
+        assert above is None or above in order[:place]
+        assert given.get("PARENT_IMAGE") == (wanted[above] if above else None)
+        assert given["REFERENCE"] == reference
+        assert given["ROOT_IMAGE"] == root_image.MADE
 
 
 def test_what_is_there_is_neither_built_nor_written_again(

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+import image_folders
 from pipelines.containers import builds, images
 from registries import PROJECT, Registry
 
 Clone = Callable[[str], Registry]
-STAGES = {"merge-annotations", "prepare-annotations", "video-to-frame"}
-ALL = {"annotations", "base", "tools", *STAGES}
-ANNOTATIONS = {"annotations", "merge-annotations", "prepare-annotations"}
+ALL = set(image_folders.TEXTS)
+LOCKS = sorted(PROJECT.glob("images/*/requirements.txt"))
 
 
 @pytest.fixture
@@ -31,28 +31,23 @@ def test_images_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "changed"),
+    ("name", "path"),
     [
-        ("base/stage/cli.py", ALL),
-        ("base/Dockerfile", ALL),
-        ("base/requirements.txt", ALL),
-        ("annotations/annotations/cvat_video.py", ANNOTATIONS),
-        ("annotations/requirements.txt", ANNOTATIONS),
-        ("video-to-frame/decoder.py", {"video-to-frame"}),
-        ("video-to-frame/video-to-frame", {"video-to-frame"}),
-        ("prepare-annotations/rules.py", {"prepare-annotations"}),
-        ("merge-annotations/merge_annotations.py", {"merge-annotations"}),
-        ("tools/registry", {"tools"}),
-        ("../pipelines/publishing/publish.py", {"tools"}),
-        ("../pipelines/setup/requirements.txt", {"tools"}),
+        ("base", "stage/cli.py"),
+        *((name, "Dockerfile") for name in sorted(ALL)),
+        *((name, name) for name in image_folders.STAGES),
+        (image_folders.TOOLS, "registry"),
+        *((path.parent.name, path.name) for path in LOCKS),
+        (image_folders.TOOLS, "../../pipelines/__main__.py"),
+        (image_folders.TOOLS, "../../pipelines/setup/requirements.txt"),
     ],
 )
 @pytest.mark.parametrize("how", ["append", "delete", "executable"])
 def test_a_change_changes_the_images_that_are_built_from_it(
-    project: Registry, path: str, changed: set[str], how: str
+    project: Registry, name: str, path: str, how: str
 ) -> None:
     before = images.references()
-    file = project / f"images/{path}"
+    file = project / f"images/{name}/{path}"
     if how == "append":
         file.write_bytes(file.read_bytes() + b"\n")
     elif how == "executable":
@@ -60,10 +55,11 @@ def test_a_change_changes_the_images_that_are_built_from_it(
     elif file.name != "Dockerfile":
         file.unlink()
     else:
-        file.write_text(file.read_text().replace("USER", "#"))
+        file.write_text(file.read_text().replace("LABEL", "#"))
     after = images.references()
 
-    assert {name for name in before if before[name] != after[name]} == changed
+    changed = {one for one in before if before[one] != after[one]}
+    assert changed == image_folders.built_from(name)
 
 
 def test_what_is_not_under_git_changes_nothing(project: Registry) -> None:

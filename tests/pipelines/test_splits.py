@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from registries import PROJECT, Registry
+from registries import SAMPLE, Registry
 
 
 def problems(folder: Path) -> set[str]:
@@ -36,7 +36,7 @@ def problems(folder: Path) -> set[str]:
 
 
 def test_every_dataset_is_in_one_split_and_has_its_pictures_there() -> None:
-    assert problems(PROJECT) == set()
+    assert problems(SAMPLE) == set()
 
 
 TRAINING = "      --destination data/merged/training"

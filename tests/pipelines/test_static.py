@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from image_folders import DOCKERFILES, TOOLS
 from registries import PROJECT
 
-DOCKERFILES = sorted(PROJECT.glob("images/*/Dockerfile"))
 LOCKS = sorted([*PROJECT.glob("**/requirements.txt"), PROJECT / "pipelines/setup/build.txt"])
 LOCKS = [path for path in LOCKS if ".venv" not in path.parts]
 CODE = sorted(
@@ -53,11 +53,11 @@ def mistakes(dockerfile: str) -> set[str]:
     return found
 
 
-ALLOWED = {"tools": {"root"}}
+ALLOWED = {TOOLS: {"root"}}
 """What an image needs all the same: the tools work with what is root's on a runner."""
 
 
-@pytest.mark.parametrize("path", DOCKERFILES, ids=name)
+@pytest.mark.parametrize("path", DOCKERFILES.values(), ids=name)
 def test_dockerfiles_are_plain_and_locked(path: Path) -> None:
     assert mistakes(path.read_text("utf-8")) == ALLOWED.get(path.parent.name, set())
 

@@ -1,4 +1,4 @@
-"""Model repositories, as the README tells them: what they get of a publish, and of a failure."""
+"""Model repositories, as docs/using-the-data.md has them: what a publish or a failure brings."""
 
 import os
 import re
@@ -19,14 +19,14 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from documents import block
 from pipelines.storage import dvc_files, remote
 from publishing.worlds import EXPORT, World, with_less_of_a_car, with_remote
-from registries import PROJECT, Registry
+from registries import Registry
 from services import azurite as azure
 from services.gitserver import GitServer, git
 
-README = (PROJECT / "README.md").read_text("utf-8")
-USE = "Use the data in a model repository"
+USE = "docs/using-the-data.md"
 VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
 FOLDERS = ("data/movie2/Annotations", "data/training")
 DANGLING = "failed to load directory|missing-files|Checkout failed|does not exist|failed to pull"
@@ -34,24 +34,12 @@ DANGLING = "failed to load directory|missing-files|Checkout failed|does not exis
 Files = dict[str, bytes]
 
 
-def block(heading: str, number: int, **values: str) -> str:
-    """The README's block of commands under a heading, with values for what is in <brackets>."""
-    _, _, section = README.partition(f"# {heading}\n")
-    found = re.findall(r"^```sh\n(.*?)^```", re.split(r"^##", section, flags=re.M)[0], re.S | re.M)
-    text = str(found[number])
-    for name, value in values.items():
-        marked = f"<{name.replace('_', '-')}>"
-        assert marked in text, f"{marked} is not in the README's commands"
-        text = text.replace(marked, value)
-    return f"set -e\n{text}"
-
-
 def imported(world: World, name: str = "model", secret: str = "") -> Registry:
-    """A fresh model repository, after the README's first block of commands."""
+    """A fresh model repository, after the page's commands for an import."""
     secret = secret or world.env.get(VARIABLE, "")
-    words = {"git_url_of_the_registry": address(world), "connection_string": secret}
+    words = {"git-url-of-the-registry": address(world), "connection-string": secret}
     model = world.model(name)
-    model.sh(block(USE, 0, **words))
+    model.sh(block(USE, "Import", values=words))
     return model
 
 
@@ -63,8 +51,8 @@ def address(world: World) -> str:
 def update(
     model: Registry, secret: str | None, check: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Run the README's second block of commands; without a secret in the environment for None."""
-    words = block(USE, 1)
+    """Run the page's commands for an update; without a secret in the environment for None."""
+    words = block(USE, "Update")
     lines = [line for line in words.splitlines() if not line.startswith("git ")]
     said = {} if secret is None else {VARIABLE: secret}
     return model.sh("\n".join(lines), check, None, **said)
@@ -193,12 +181,33 @@ def test_an_update_without_the_secret_fails_and_checkout_brings_the_data_back(
     assert re.search(why, failed.stderr), failed.stderr
     assert not re.search(r"sig=(?!\*)\w|AccountKey=\w", failed.stdout + failed.stderr)
     assert imports(model) == said
-    model.sh(block(USE, 2))
+    model.sh(block(USE, "When an update fails"))
     model.sh("dvc checkout")
     assert files(model) == old
     assert model.sh("git status --porcelain").stdout == ""
     update(model, story.reader)
     assert files(model) != old
+
+
+def test_the_pictures_are_made_by_the_lines_of_the_page(world: World) -> None:
+    model, names = imported(world), yaml.safe_load(world.file("images.yaml"))["images"]
+    values = {
+        "git-url-of-the-registry": address(world),
+        "video-to-frame, as images.yaml of the registry names it": names["video-to-frame"],
+        "merge-annotations, likewise": names["merge-annotations"],
+    }
+    lines = block(USE, "Get the pictures", values=values)
+    for mine in ("movie1/movie.mkv ", "--source data/movie1 "):  # which this registry lacks
+        assert mine in lines
+        lines = lines.replace(mine, "")
+
+    model.sh(lines, True, None, **{VARIABLE: world.container.sas("rl")})
+
+    pictures = {
+        path.stem for path in (model / "data/training/JPEGImages").iterdir() if path.exists()
+    }
+    assert pictures == {path.stem for path in (model / "data/training/Annotations").iterdir()}
+    assert model.sh("dvc status -q data/training.dvc").stdout == ""
 
 
 def test_the_secret_of_a_model_repository_cannot_write(story: Story, tmp_path: Path) -> None:
@@ -215,11 +224,11 @@ def test_the_secret_of_a_model_repository_cannot_write(story: Story, tmp_path: P
 
 def test_a_version_stays_whatever_is_published_later(story: Story) -> None:
     model = story.world.model("pinned")
-    folder = "data/merged/training --out data/training"
-    command = f"dvc import -q {address(story.world)} {folder} --rev {story.first}"
+    values = {"git-url-of-the-registry": address(story.world)}
+    lines = block(USE, "Stay with one version", values=values).replace("v1.2", story.first)
     secret = {VARIABLE: story.reader}
 
-    model.sh(f"mkdir data && {command}", True, None, **secret)
+    model.sh(f"mkdir data\n{lines}", True, None, **secret)
     old = files(story.template, ("data/training",))
     assert files(model, ("data/training",)) == old
     model.sh("dvc update -q data/training.dvc", True, None, **secret)
@@ -249,7 +258,7 @@ def test_an_update_that_is_killed_is_run_again(story: Story, tmp_path: Path) -> 
         states.append(process.returncode)
         for name, text in imports(model).items():
             assert text in (said[name], imports(whole)[name])
-        (model / ".dvc/tmp/rwlock").unlink(missing_ok=True)  # as README says
+        (model / ".dvc/tmp/rwlock").unlink(missing_ok=True)  # as the page says
         update(model, story.reader)
         assert files(model) == files(whole)
         assert imports(model) == imports(whole)
@@ -273,7 +282,7 @@ def test_an_update_without_the_remote_fails_and_heals(story: Story, tmp_path: Pa
     assert failed.returncode != 0
     assert "Cannot connect to host" in failed.stderr
     assert imports(model) == said
-    model.sh(block(USE, 2))
+    model.sh(block(USE, "When an update fails"))
     model.sh("dvc checkout")
     assert files(model) == old
     update(model, story.reader)
@@ -364,7 +373,7 @@ def test_a_new_export_in_dvc_is_published_once_it_is_pushed(world: World) -> Non
     downloaded.parent.mkdir()
     downloaded.write_bytes(zipped_with_less_of_a_car(old))
     env = {**world.env, "HOME": str(world.folder)}
-    words = block("... bring a new export of a dataset", 0)
+    words = block("docs/datasets.md", "Bring a new export", 1)
     words = words.replace("data/street/cvat-pascalvoc.zip", path)
     pushing = [line for line in words.splitlines() if line.startswith("dvc push")]
     before = yaml.safe_load(world.file("data/movie3/metrics.json"))["objects"]

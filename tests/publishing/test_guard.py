@@ -20,7 +20,7 @@ PATHS = {
     "data/movie1/annotations.xml": EXPORT,
     "data/movie2/annotations.xml": OTHER,
 }
-"""Where the corpus's annotations lie in the registry of these tests."""
+"""Where the annotations of the hostile branches lie in the registry of these tests."""
 
 TOUCHED = [
     *(".gitlab-ci.yml", ".github/workflows/cvat.yml", ".github/actions/x/action.yml", "dvc.yaml"),
@@ -63,7 +63,7 @@ UNSHOWABLE = ("cvat_31_\u202egnp", "cvat_32_a\u2028b", "cvat_33_a\x85b", "cvat_3
 
 
 def task_of(name: str) -> int:
-    """Each branch of the corpus is of task 12; give it a task of its own, but to `emptied`."""
+    """Each hostile branch is of task 12; give it a task of its own, but to `emptied`."""
     return 12 if name == "emptied" else 1200 + [*FORBIDDEN, *HONEST].index(name)
 
 
@@ -80,7 +80,7 @@ class Attacked:
     generated: Path
 
     def graft(self, *names: str, boxes: int = 1) -> dict[str, str]:
-        """Push branches of the corpus upon the default branch; boxes: makes honest ones differ."""
+        """Push hostile branches upon the default branch; boxes: makes honest ones differ."""
         export = self.world.export
         honest = export()
         for _ in range(boxes):
@@ -131,7 +131,7 @@ def attacked(
     hostile_branches: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Attacked:
-    """A registry with as many datasets in params.yaml as the corpus has branches of task 12."""
+    """A registry with as many datasets in params.yaml as there are hostile branches of task 12."""
     folder = tmp_path_factory.mktemp("attacked") / "my régistry"
     world = made(published, azurite.container("attacked"), git_server, folder)
     params = yaml.safe_load(world.file("params.yaml"))

@@ -1,13 +1,13 @@
-"""A new export, brought by the README's own lines, leaves the old version as it was."""
+"""A new export, brought by the documentation's own lines, leaves the old version as it was."""
 
 import hashlib
 import os
-import re
 from pathlib import Path
 
 import pytest
 
-from registries import PROJECT, Registry
+from documents import block
+from registries import SAMPLE, Registry
 
 OLD, NEW = b"the old export", b"the new export of an annotator"
 PATH = "data/street/cvat-pascalvoc.zip"
@@ -20,18 +20,17 @@ def registry(tmp_path: Path) -> Registry:
     (registry / "data/street").mkdir(parents=True)
     registry.sh("git init -q && dvc init -q")
     config = registry / ".dvc/config"
-    config.write_text((PROJECT / ".dvc/config").read_text())
+    config.write_text((SAMPLE / ".dvc/config").read_text())
     (tmp_path / "Downloads").mkdir()
     (tmp_path / "Downloads/new-export.zip").write_bytes(NEW)
     return registry
 
 
 def lines() -> str:
-    """What the README tells people to type, without what talks to a server."""
-    text = (PROJECT / "README.md").read_text("utf-8")
-    (block,) = re.findall(r"### \.\.\. bring a new export.*?```sh\n(.*?)```", text, re.S)
-    kept = [line for line in block.splitlines() if "push" not in line]
-    assert len(kept) == 4
+    """What docs/datasets.md tells people to type, without what talks to a server."""
+    text = block("docs/datasets.md", "Bring a new export", 1)
+    kept = [line for line in text.splitlines() if "push" not in line]
+    assert len(kept) == 5  # with the shell's own first line
     return "\n".join(kept)
 
 

@@ -10,8 +10,8 @@ import docker
 import pytest
 import yaml
 
+from documents import block
 from publishing.worlds import EXPORT, World, with_less_of_a_car
-from registries import PROJECT
 
 
 def test_a_branch_of_cvat_is_published_as_one_commit_that_cvat_sees_merged(world: World) -> None:
@@ -45,11 +45,10 @@ def test_a_second_publish_does_nothing(world: World) -> None:
 def test_by_hand_the_image_does_the_same(
     world: World, engine: docker.DockerClient, user: int
 ) -> None:
-    """By the line that README.md says; the container sees the servers of the test, too."""
-    text = (PROJECT / "README.md").read_text("utf-8")
-    (line,) = re.findall(
-        r"^(docker run .*?) <tools, as images.yaml names it> status$", text, re.S | re.M
-    )
+    """By the line of docs/new-registry.md; the container sees the servers of the test, too."""
+    text = block("docs/new-registry.md", "A registry without tools")
+    name = "<tools, as images.yaml names it>"
+    (line,) = re.findall(f"^(docker run .*) {name} status$", text, re.S | re.M)
     image = yaml.safe_load((world.clone / "images.yaml").read_text())["images"]["tools"]
     server = f'--network host --volume "{world.bare.folder}:{world.bare.folder}"'
     folders = world.clone.folder, world.bare.folder

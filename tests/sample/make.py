@@ -2,7 +2,8 @@
 
 Usage: python tests/sample/make.py [FOLDER]
 
-Writes movie1, movie2 and movie3 into FOLDER (default: data), with the same bytes each time.
+Writes movie1, movie2 and movie3 into FOLDER, with the same bytes each time; by default into the
+registry beside this file, from which the tests make theirs.
 What the movies show stands in scene.py. It is written down in three ways that a registry meets:
 
 - movie1: Matroska at a constant rate; "PASCAL VOC 1.1".
@@ -396,7 +397,7 @@ def make(folder: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the datasets where the first argument says."""
     arguments = sys.argv[1:] if argv is None else argv
-    make(Path(arguments[0] if arguments else "data"))
+    make(Path(arguments[0]) if arguments else Path(__file__).parent / "registry/data")
     return 0
 
 

@@ -17,9 +17,10 @@ import pytest
 
 import make
 import scene
+from registries import SAMPLE
 from scene import Box, Movie, Picture
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = SAMPLE / "data"
 FILES = {"movie1": "movie.mkv", "movie2": "movie.mp4", "movie3": "movie.mp4"}
 
 every_movie = pytest.mark.parametrize("movie", scene.MOVIES, ids=lambda movie: movie.name)

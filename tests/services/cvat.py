@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +12,7 @@ GENERATED = {
     "data/movie1/annotations.xml": "data/movie1/annotations.xml",
     "data/movie2/annotations.xml": "data/movie2/annotations.xml",
 }
-"""The annotated paths of the corpus's branches: the task's own, and another movie's."""
+"""The annotated paths of the hostile branches: the task's own, and another movie's."""
 
 ATTRIBUTES = "".join(
     f"*.{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in ("xml", "zip")
@@ -97,15 +95,6 @@ def message(task: int, user: str) -> str:
     )
 
 
-def hostile(corpus: Path, folder: Path) -> Path:
-    """Have the corpus make its bare repository of hostile branches in a folder; return it."""
-    command = [sys.executable, f"{corpus}/hostile/gen.py", "--no-video", "--out", str(folder)]
-    subprocess.run(
-        [*command, "--branches", str(folder / "branches")], check=True, capture_output=True
-    )
-    return folder / "branches/registry.git"
-
-
 def graft(
     generated: Path,
     folder: Path,
@@ -117,12 +106,12 @@ def graft(
     only: Collection[str] = (),
     env: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Make the corpus's branches again upon a commit of a registry and push them, forced.
+    """Make the hostile branches again upon a commit of a registry and push them, forced.
 
     Each branch makes the same change to the base's tree, in one commit with the same message,
     author and number of parents: an unrelated history stays unrelated.
 
-    generated: what `hostile` returned
+    generated: what `hostile.branches.make` returned
     folder: where to work; it must not exist
     paths: which of the registry's files stand for GENERATED; what lies beside these moves along
     content: how to write files at these paths, where the registry's are of another kind
@@ -135,7 +124,7 @@ def graft(
     listed = work.git("for-each-ref", "--format=%(refname:lstrip=2)", "refs/generated")
     names = [name for name in listed.splitlines() if name != "master"]
     made = {name: work.commit(name, base) for name in names if not only or name in only}
-    assert not set(only) - set(made), f"the corpus has no such branches: {set(only) - set(made)}"
+    assert not set(only) - set(made), f"there are no such branches: {set(only) - set(made)}"
     specs = [f"+{commit}:refs/heads/{name}" for name, commit in made.items()]
     git(folder, "push", "-q", url, *specs, env=env)
     return made
@@ -193,7 +182,7 @@ class _Graft:
 
 
 def mapped(path: str, paths: Mapping[str, str]) -> str:
-    """Return where a path of the corpus's branches lies in a registry.
+    """Return where a path of the hostile branches lies in a registry.
 
     >>> paths = {"data/movie1/annotations.xml": "data/street/cvat.zip"}
     >>> [mapped(f"data/movie1/{name}", paths) for name in ("annotations.xml", "annotations.xml ")]

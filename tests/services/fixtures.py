@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hostile import branches
 from services import azurite as azure
 from services import container_registry as docker_registry
-from services import cvat, gitserver
+from services import gitserver
 
 NUMBERS = itertools.count(1)
 
@@ -43,6 +44,6 @@ def container_registry(
 
 
 @pytest.fixture(scope="session")
-def hostile_branches(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The corpus's bare repository of hostile branches, for `cvat.graft`."""
-    return cvat.hostile(corpus, tmp_path_factory.mktemp("hostile"))
+def hostile_branches(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare repository of hostile branches, for `cvat.graft`."""
+    return branches.make(tmp_path_factory.mktemp("hostile branches"))

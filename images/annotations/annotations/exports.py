@@ -3,21 +3,17 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
-from typing import IO
 
-from annotations import cvat_images, cvat_video, cvat_xml, pascal_voc, safe_xml
-from annotations.cvat_xml import ANY, Choice
-from annotations.model import Annotation, Export
+from annotations import cvat_xml, safe_xml, voc_file
+from annotations.export_file import ANY, Choice, ExportFile
+from annotations.formats import FORMATS, Format
+from annotations.model import Export
 from stage import archive, frames
 from stage.errors import StageError
-from stage.workers import Lazy
 
-ACCEPTED = "'PASCAL VOC 1.1', 'CVAT for video 1.1' or 'CVAT for images 1.1'"
-
-READERS = {"track": cvat_video.read, "image": cvat_images.read}
-"""What an <annotations> document consists of -> the module that reads it."""
+ACCEPTED = " or ".join(", ".join(f"'{each.NAME}'" for each in FORMATS).rsplit(", ", 1))
+"""The formats that are read, in words."""
 
 OTHERS = {
     r"(task|project)\.json": "a CVAT backup",
@@ -27,97 +23,60 @@ OTHERS = {
     r"annotations/(instances|person_keypoints|captions|labels|panoptic)_.*\.json": "'COCO 1.0'",
     r"annotations/.*\.json": "'Datumaro 1.0'",
 }
-"""Names of files in a zip -> the format that they give away, which is none of ours."""
+"""Names of files in a zip -> the format that they give away, for the error if nobody reads it."""
+
+LACKS = {
+    "task": "does not say which task a picture is of; export the task alone, or leave --task out",
+    "subset": "does not say which subset a picture is in; export a task alone, without --subset",
+    "interpolate": "has no keyframes to go between; leave --interpolate out",
+}
+"""An option of a Choice -> what a format lacks that cannot honour it."""
 
 
 @contextmanager
-def opened(source: Path, pictures: frames.Pictures, choice: Choice = ANY) -> Iterator[Export]:
-    """Open an export, a zip or a bare XML file; its pictures are named as it names them."""
-    if not archive.is_zip(source):
-        if source.suffix.lower() == ".zip":
+def open_export(source: Path, pictures: frames.Pictures, choice: Choice = ANY) -> Iterator[Export]:
+    """Open an export, a zip or a bare file; its pictures are named as it names them."""
+    with source.open("rb") as file:
+        if archive.is_zip(source):
+            with archive.open_archive(source) as zipped:
+                yield _read(ExportFile(source, file, zipped), pictures, choice)
+        elif source.suffix.lower() == ".zip":
             raise StageError(f"{source}: is not a zip file; export again, {ACCEPTED}")
-        with source.open("rb") as file:
-            yield _xml(file, str(source), pictures, choice)
-        return
-    with archive.opened(source) as zipped:
-        names = [name for name in zipped.names if name.lower().endswith(".xml")]
-        voc = [name for name in names if name.startswith("Annotations/")]
-        if names == ["annotations.xml"]:
-            content = BytesIO(zipped.read(names[0]))
-            yield _xml(content, f"{source}/{names[0]}", pictures, choice)
-        elif voc and voc == names:
-            yield _voc(zipped, voc, choice)
         else:
-            raise StageError(f"{source}: {_what(zipped.names)}; export {ACCEPTED}")
+            yield _read(ExportFile(source, file), pictures, choice)
 
 
-def _what(names: list[str]) -> str:
+def _read(export: ExportFile, pictures: frames.Pictures, choice: Choice) -> Export:
+    found = next((each for each in FORMATS if each.matches(export)), None)
+    if found is None:
+        raise _unknown_format(export)
+    _refuse_options(found, choice, export.path)
+    return found.read(export, pictures, choice)
+
+
+def _refuse_options(found: Format, choice: Choice, path: Path) -> None:
+    """Refuse an option that the format of an export cannot honour."""
+    for option, text in LACKS.items():
+        if getattr(choice, option) and option not in found.OPTIONS:
+            raise StageError(f"{path}: '{found.NAME}' {text}")
+
+
+def _unknown_format(export: ExportFile) -> StageError:
+    """Return the error that says what an export is that no format matches."""
+    names = export.xml_names
+    if export.archive is None or names == [cvat_xml.NAME]:
+        name = names[0] if names else ""
+        root = safe_xml.read_root(export.open(name), export.place(name))  # raises if it is no XML
+        one = root.tag == voc_file.ROOT
+        what = "is one picture's file" if one else f"has the root <{root.tag}>, not <annotations>"
+        return StageError(f"{export.place(name)}: {what}, not an export of CVAT; export {ACCEPTED}")
+    return StageError(f"{export.path}: {_describe(export)}; export {ACCEPTED}")
+
+
+def _describe(export: ExportFile) -> str:
     """Say what an archive is that has no annotations of ours."""
     for pattern, what in OTHERS.items():
-        if any(re.fullmatch(pattern, name) for name in names):
+        if any(re.fullmatch(pattern, name) for name in export.names):
             return f"is {what}, which this does not read"
-    xmls = [name for name in names if name.lower().endswith(".xml")]
-    return f"has several {' and '.join(xmls[:2])}" if len(xmls) > 1 else "has no annotations inside"
-
-
-def _xml(stream: IO[bytes], where: str, pictures: frames.Pictures, choice: Choice) -> Export:
-    root = safe_xml.root(stream, where)
-    if root.tag != "annotations":
-        one = root.tag == pascal_voc.ROOT
-        what = "is one picture's file" if one else f"has the root <{root.tag}>, not <annotations>"
-        raise StageError(f"{where}: {what}, not an export of CVAT; export {ACCEPTED}")
-    kind, task = cvat_xml.head(stream, where, choice)
-    return READERS[kind](stream, where, pictures, task, choice.interpolate)
-
-
-def _voc(zipped: archive.Archive, names: list[str], choice: Choice) -> Export:
-    """Read a VOC export: one file a picture, named as the picture that it describes."""
-    wanted = _subset(zipped, choice)
-    names = [name for name in names if wanted is None or _own(name) in wanted]
-
-    def annotation(place: int) -> Annotation:
-        where = f"{zipped.path}/{names[place]}"
-        found = pascal_voc.read(zipped.read(names[place]), where)
-        if frames.stem(found.picture) != _own(names[place]).casefold():
-            raise StageError(f"{where}: is about {found.picture}; export again from CVAT")
-        return found
-
-    return Export(Lazy(annotation, len(names)))
-
-
-def _own(name: str) -> str:
-    """Return what a file of a VOC export is about: a picture's name without extension."""
-    return name.removeprefix("Annotations/")[: -len(".xml")]
-
-
-def _subset(opened: archive.Archive, choice: Choice) -> set[str] | None:
-    """Return the pictures of the chosen subset, or None if all are wanted.
-
-    In the export of a project, pictures of one name in several subsets have overwritten one
-    another (cvat-ai/cvat#4993).
-    """
-    if choice.task:
-        text = "'PASCAL VOC 1.1' does not say which task a picture is of"
-        raise StageError(f"{opened.path}: {text}; export the task alone, or leave --task out")
-    lists = {
-        found[1]: set(opened.read(name).decode("utf-8", "replace").splitlines())
-        for name in opened.names
-        if (found := re.fullmatch(r"ImageSets/Main/([^/]+)\.txt", name))
-    }
-    subsets = {name: ids for name, ids in lists.items() if not _per_label(name, lists)}
-    known: set[str] = set()
-    for name, ids in subsets.items():
-        if known & ids:
-            text = f"pictures of {name} and other subsets share names, one overwrote the other"
-            raise StageError(f"{opened.path}: {text}; export its tasks one by one")
-        known |= ids
-    if choice.subset and choice.subset not in subsets:
-        text = f"has no subset {choice.subset!r}; there are {', '.join(sorted(subsets))}"
-        raise StageError(f"{opened.path}: {text}")
-    return subsets[choice.subset] if choice.subset else None
-
-
-def _per_label(name: str, lists: dict[str, set[str]]) -> bool:
-    """Tell whether a list is of who has a label: <label>_<subset>, lines that end in 1 or -1."""
-    ends = all(line.endswith((" 1", " -1")) for line in lists[name])
-    return ends and any(name.endswith(f"_{other}") for other in lists if other != name)
+    several = export.xml_names[:2]
+    return f"has several {' and '.join(several)}" if several[1:] else "has no annotations inside"

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from annotations.cvat_xml import sorted_attributes
+from annotations.attributes import normalize
 from annotations.model import Box, Object
 from stage.errors import StageError
 
@@ -22,7 +22,7 @@ class Seen(NamedTuple):
     thing: Object
 
 
-def completed(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
+def complete(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
     """Return a track with the frames between its keyframes, of those in numbers."""
     for seen in track:
         if seen.thing.shape != "box":
@@ -37,24 +37,24 @@ def completed(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
         made.append(one)
         end = numbers.stop if other is None else other.number
         if one.visible:
-            made += _between(one, other, range(one.number, end, numbers.step)[1:])
+            made += _fill(one, other, range(one.number, end, numbers.step)[1:])
     return made
 
 
-def _between(one: Seen, other: Seen | None, numbers: range) -> Iterator[Seen]:
+def _fill(one: Seen, other: Seen | None, numbers: range) -> Iterator[Seen]:
     for number in numbers:
         thing = one.thing
         if other is not None:
             share = (number - one.number) / (other.number - one.number)
-            thing = _moved(thing, other.thing, share)
-        yield Seen(number, True, _not_a_keyframe(thing))
+            thing = _move(thing, other.thing, share)
+        yield Seen(number, True, _unmark(thing))
 
 
-def _moved(one: Object, other: Object, share: float) -> Object:
+def _move(one: Object, other: Object, share: float) -> Object:
     edges = zip(one.box, other.box, strict=True)
     turn = (other.rotation - one.rotation + 180) % 360 - 180
     rotation = (one.rotation + turn * share) % 360
-    attributes, _ = sorted_attributes(one.attributes, round(rotation, 2))
+    attributes, _ = normalize(one.attributes, round(rotation, 2))
     return one._replace(
         box=Box(*(round(a + (b - a) * share, 2) for a, b in edges)),
         rotation=rotation,
@@ -62,6 +62,6 @@ def _moved(one: Object, other: Object, share: float) -> Object:
     )
 
 
-def _not_a_keyframe(thing: Object) -> Object:
+def _unmark(thing: Object) -> Object:
     attributes = (("keyframe", "false") if n == "keyframe" else (n, v) for n, v in thing.attributes)
     return thing._replace(attributes=tuple(attributes))

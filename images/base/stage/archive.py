@@ -44,7 +44,7 @@ class Archive:
         self._infos = zipfile.ZipFile(file).infolist()
         self._members = {
             info.filename: info
-            for info in self._listed()
+            for info in self._check_entries()
             if not info.is_dir() and not _junk(info.filename)
         }
         folders = {name.rpartition("/")[0] for name in self._members}
@@ -92,7 +92,7 @@ class Archive:
             raise zipfile.BadZipFile("its checksum is wrong")
         return packed
 
-    def _listed(self) -> Iterator[zipfile.ZipInfo]:
+    def _check_entries(self) -> Iterator[zipfile.ZipInfo]:
         infos, seen, total, end = self._infos, set[str](), 0, 0
         if len(infos) > MEMBERS * self._times:
             raise self._error("", f"has more than {MEMBERS} entries")
@@ -120,12 +120,12 @@ class Archive:
 
 
 @contextmanager
-def opened(path: Path, times: int = 1) -> Iterator[Archive]:
+def open_archive(path: Path, times: int = 1) -> Iterator[Archive]:
     """Open a zip file; a StageError says why it is none.
 
     times: by how much it may have more entries and bytes than an export.
     """
-    with sources.file(path).open("rb") as file:
+    with sources.check_file(path).open("rb") as file:
         try:
             archive = Archive(path, file, times)
         except BROKEN as error:
@@ -136,7 +136,7 @@ def opened(path: Path, times: int = 1) -> Iterator[Archive]:
 
 def is_zip(path: Path) -> bool:
     """Tell whether a file begins as zip files do."""
-    with sources.file(path).open("rb") as file:
+    with sources.check_file(path).open("rb") as file:
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -180,7 +180,7 @@ def write(path: Path, files: Iterable[tuple[str, bytes, int]]) -> None:
         file.write(END.pack(b"PK\5\6", 0, 0, few, few, size, start, 0))
 
 
-def written_here(path: Path, suffix: str) -> bool:
+def is_own(path: Path, suffix: str) -> bool:
     """Tell whether `write` made a zip file, of files with one suffix."""
     try:
         with zipfile.ZipFile(path) as zipped:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from stage import replaceable, sources
+from stage import output_checks, sources
 from stage.errors import StageError
 
 PREFIX = "frame_"
@@ -49,7 +49,7 @@ LONGEST = 240
 
 HEADER = Frame._fields
 
-KIND = replaceable.File("frame index", replaceable.starting(",".join(HEADER) + "\n"))
+KIND = output_checks.File("frame index", output_checks.starts_with(",".join(HEADER) + "\n"))
 
 
 def name(number: int, extension: str, prefix: str = PREFIX) -> str:
@@ -71,17 +71,17 @@ def write(frames: Iterable[Frame], path: Path) -> None:
 
 def read(path: Path) -> list[Frame]:
     """Read a frame index; a StageError names the line that is not one."""
-    lines = sources.text(path).splitlines()
+    lines = sources.read_text(path).splitlines()
     try:
         rows = list(csv.reader(lines))
     except csv.Error:
         rows = [[]]
     if tuple(rows[0]) != HEADER:
         raise StageError(f"{path}:1: is no frame index; make it with video-to-frame --index")
-    return [_frame(row, path, line) for line, row in enumerate(rows[1:], 2)]
+    return [_parse_line(row, path, line) for line, row in enumerate(rows[1:], 2)]
 
 
-def _frame(row: list[str], path: Path, line: int) -> Frame:
+def _parse_line(row: list[str], path: Path, line: int) -> Frame:
     if len(row) == len(HEADER):
         number, name, time, width, height, digest = row
         if NUMBERS.fullmatch(f"{number},{width},{height}") and inside(name):
@@ -162,20 +162,20 @@ def stem(name: str) -> str:
     return lower.rpartition(".")[0] if lower.endswith(sources.PICTURES) else lower
 
 
-def of(root: Path) -> Pictures:
+def find_pictures(root: Path) -> Pictures:
     """Return the pictures of the dataset in folder root: of its frame index, else JPEGImages."""
     index, folder = root / INDEX, root / "JPEGImages"
     if index.exists():
         return Pictures(read(index), index, complete=True)
     if folder.is_dir():
-        return Pictures(_listed(folder), folder, complete=False)
+        return Pictures(_list_pictures(folder), folder, complete=False)
     raise StageError(
-        f"{sources.folder(root)}: has neither {INDEX} nor JPEGImages to check annotations "
+        f"{sources.check_folder(root)}: has neither {INDEX} nor JPEGImages to check annotations "
         "against; run video-to-frame first (--index, or --destination .../JPEGImages)"
     )
 
 
-def _listed(folder: Path) -> Iterator[Frame]:
+def _list_pictures(folder: Path) -> Iterator[Frame]:
     """Yield the pictures of a folder, numbered as CVAT named them, else as sorted."""
     files = (path for path in folder.rglob("*") if path.suffix.lower() in sources.PICTURES)
     names = sorted(path.relative_to(folder).as_posix() for path in files if path.is_file())

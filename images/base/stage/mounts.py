@@ -24,7 +24,7 @@ SYSTEM = re.compile("/(proc|sys|dev(?!/shm/.))/")
 
 def check_kept(path: Path) -> None:
     """Refuse an output that cannot be written, or that this container would take along."""
-    if path.is_mount() or (in_container() and str(real(path)) in mounted()):
+    if path.is_mount() or (in_container() and str(real(path)) in list_mounts()):
         raise StageError(f"{path}: is a mount, which cannot be replaced; give a path in it")
     if hint := outside(path.parent, path.name):
         raise StageError(f"{path}: would be lost with the container; {hint}")
@@ -40,8 +40,8 @@ def outside(folder: Path, name: str) -> str:
     """Say which folders this container sees when name in folder lies in none of them."""
     if not in_container() or mount_of(folder):
         return ""
-    sees = " and ".join(mounted()) or "no folder at all"
-    to_mount = _to_mount(folder)
+    sees = " and ".join(list_mounts()) or "no folder at all"
+    to_mount = _name_to_mount(folder)
     return (
         f"this container sees {sees}, and {real(folder) / name} is not below: mount it with"
         f' --mount type=bind,source="{to_mount}",target="{to_mount}" --workdir "$PWD"'
@@ -55,14 +55,14 @@ def in_container() -> bool:
 
 def mount_of(folder: Path) -> str:
     """Return the caller's mount that a folder lies in, if it does, links followed."""
-    around = [each for each in _points() if real(folder).is_relative_to(each)]
+    around = [each for each in _list_points() if real(folder).is_relative_to(each)]
     inner = max(around, key=len, default="")
-    return inner if inner in mounted() else ""
+    return inner if inner in list_mounts() else ""
 
 
-def mounted() -> list[str]:
+def list_mounts() -> list[str]:
     """Return the paths that the caller of this container mounted, as seen inside."""
-    return sorted(path for path in _points() - OURS if not SYSTEM.match(path))
+    return sorted(path for path in _list_points() - OURS if not SYSTEM.match(path))
 
 
 def real(path: Path) -> Path:
@@ -70,13 +70,13 @@ def real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _points() -> set[str]:
+def _list_points() -> set[str]:
     """Return where something is mounted."""
     points = {line.split()[4] for line in MOUNTS.read_text("utf-8", "replace").splitlines()}
     return {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), each) for each in points}
 
 
-def _to_mount(folder: Path) -> str:
+def _name_to_mount(folder: Path) -> str:
     """Return the folder to mount, as the caller's shell takes it, so that folder is seen."""
     if folder.is_absolute() or real(folder) != Path.cwd() / folder:
         return str(real(folder))

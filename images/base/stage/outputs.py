@@ -12,20 +12,20 @@ from stage.errors import StageError
 
 
 @contextmanager
-def whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
+def write_whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
     """Yield, for each final path, a path to write; all become final if the block succeeds.
 
     The caller makes a file or a folder at each of those paths. If the block raises, everything is
-    as it was before. What must not be replaced is the caller's to check first (`replaceable.py`).
+    as it was before. What must not be replaced is the caller's to check first (`output_checks.py`).
     None among finals, an output that was not asked for, is passed over.
     """
     with ExitStack() as stack:
-        folders = {f: stack.enter_context(_aside(f)) for f in finals if f is not None}
+        folders = {f: stack.enter_context(_make_aside(f)) for f in finals if f is not None}
         asides = {final: folder / "new" / final.name for final, folder in folders.items()}
         yield asides
         for aside in asides.values():
             aside.lstat()  # what was not made must not cost what is there
-        with _undisturbed():
+        with _block_signals():
             _replace(asides, {final: folder / "old" for final, folder in folders.items()})
 
 
@@ -46,7 +46,7 @@ def _replace(asides: dict[Path, Path], olds: dict[Path, Path]) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _block_signals() -> Iterator[None]:
     """Let no Ctrl-C and no `docker stop` come between."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -56,7 +56,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _aside(final: Path) -> Iterator[Path]:
+def _make_aside(final: Path) -> Iterator[Path]:
     """Make a folder beside final, held by a lock that ends with the process.
 
     A left-over of a killed run has the same name, so it is found and removed.

@@ -115,11 +115,11 @@ def _key(field: str) -> str:
 
 def load(path: Path) -> Parameters:
     """Read a parameter file; only plain YAML, whose top level are the known sections."""
-    if sources.file(path).stat().st_size > LIMIT:
+    if sources.check_file(path).stat().st_size > LIMIT:
         raise StageError(f"{path}: is larger than {LIMIT} bytes, so it is no parameter file")
     lines: dict[Keys, int] = {}
     try:
-        node = yaml.compose(sources.text(path), Loader=_Loader)
+        node = yaml.compose(sources.read_text(path), Loader=_Loader)
         values = _plain(node, (), lines, path)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1

@@ -12,9 +12,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", "
 LFS = b"version https://git-lfs.github.com/spec/"
 
 
-def file(path: Path) -> Path:
+def check_file(path: Path) -> Path:
     """Return path, an existing file with something in it; otherwise a StageError says why not."""
-    _there(path)
+    _check_there(path)
     if path.is_dir():
         raise StageError(f"{path}: is a folder, a file is needed")
     if not path.is_file():
@@ -27,23 +27,23 @@ def file(path: Path) -> Path:
     return path
 
 
-def text(path: Path) -> str:
+def read_text(path: Path) -> str:
     """Return the content of a text file, which must be UTF-8."""
     try:
-        return file(path).read_text("utf-8")
+        return check_file(path).read_text("utf-8")
     except UnicodeDecodeError:
         raise StageError(f"{path}: is not UTF-8 text; make or download it again") from None
 
 
-def folder(path: Path) -> Path:
+def check_folder(path: Path) -> Path:
     """Return path, an existing folder; otherwise a StageError says why not."""
-    _there(path)
+    _check_there(path)
     if not path.is_dir():
         raise StageError(f"{path}: is a file, a folder is needed")
     return path
 
 
-def _there(path: Path) -> None:
+def _check_there(path: Path) -> None:
     if not str(path).isascii() and any("\ud800" <= c <= "\udfff" for c in str(path)):
         raise StageError(f"{path}: its name is not UTF-8; rename it")
     if not os.path.lexists(path):

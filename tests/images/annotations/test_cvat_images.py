@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from annotations import cvat_images, cvat_video
-from annotations.cvat_xml import ANY, Choice, head
+from annotations.cvat_xml import find_task
+from annotations.export_file import ANY, Choice
+from annotations.formats import cvat_images, cvat_video
 from annotations.model import Annotation, Box, Object
 from stage import frames
 from stage.errors import StageError
@@ -40,8 +41,8 @@ def document(*parts: str) -> BytesIO:
 def read(*parts: str, choice: Choice = ANY) -> list[Annotation]:
     """Read the pictures of an export."""
     stream = document(*parts)
-    _, task = head(stream, "a.xml", choice)
-    return list(cvat_images.read(stream, "a.xml", NOTHING, task).annotations)
+    task = find_task(stream, "a.xml", choice)
+    return list(cvat_images.read_pictures(stream, "a.xml", task).annotations)
 
 
 def project(tasks: Sequence[tuple[str, str, str, int, int]] = TASKS) -> str:
@@ -140,8 +141,8 @@ def test_the_tracks_of_a_chosen_task_are_under_the_numbers_of_its_movie() -> Non
     movie = [frames.Frame(n, frames.name(n, ".PNG"), "", 64, 48) for n in range(7)]
     pictures = frames.Pictures(movie, Path("frames.csv"), complete=True)
     stream = document(project(), tracks[1])
-    _, task = head(stream, "a.xml", Choice(task="9"))
-    found = list(cvat_video.read(stream, "a.xml", pictures, task).annotations)
+    task = find_task(stream, "a.xml", Choice(task="9"))
+    found = list(cvat_video.read_tracks(stream, "a.xml", pictures, task).annotations)
 
     assert [a.picture for a in found] == [f"frame_{n:06}.PNG" for n in (0, 3, 6)]
     assert [len(a.objects) for a in found] == [0, 1, 0]
@@ -156,8 +157,8 @@ def test_of_a_project_the_tracks_of_a_movie_are_read_and_those_of_pictures_refus
 
     def tracks(choice: Choice) -> list[Annotation]:
         stream = document(meta, track)
-        _, task = head(stream, "a.xml", choice)
-        return list(cvat_video.read(stream, "a.xml", NOTHING, task).annotations)
+        task = find_task(stream, "a.xml", choice)
+        return list(cvat_video.read_tracks(stream, "a.xml", NOTHING, task).annotations)
 
     assert [each.picture for each in tracks(Choice(task="8"))] == ["frame_000001.PNG"]
     with pytest.raises(StageError, match=r"^a\.xml: is .* pictures, .* 'CVAT for images 1\.1'$"):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from annotations import cvat_video
-from annotations.cvat_xml import ANY, head
+from annotations.cvat_xml import find_task
+from annotations.export_file import ANY
+from annotations.formats import cvat_video
 from annotations.model import Annotation, Box, Object
 from stage import frames
 from stage.errors import StageError
@@ -34,8 +35,8 @@ def read(*parts: str, last: int = 5, complete: bool = True) -> list[Annotation]:
     movie = [frames.Frame(n, f"frame_{n:06}.PNG", "", 64, 48) for n in range(last + 1)]
     pictures = frames.Pictures(movie, Path("frames.csv"), complete=complete)
     xml = f"<annotations><version>1.1</version>{''.join(parts)}</annotations>".encode()
-    _, task = head(BytesIO(xml), "a.xml", ANY)
-    return list(cvat_video.read(BytesIO(xml), "a.xml", pictures, task).annotations)
+    task = find_task(BytesIO(xml), "a.xml", ANY)
+    return list(cvat_video.read_tracks(BytesIO(xml), "a.xml", pictures, task).annotations)
 
 
 def seen(annotations: list[Annotation]) -> dict[int, list[float]]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import readings
-from annotations import dataset, pascal_voc
+from annotations import dataset, voc_file
+from annotations.metrics import Metrics
 from annotations.model import Annotation, Box, Object
 from stage.errors import StageError
 
@@ -34,7 +35,7 @@ def test_a_picture_has_a_file_of_its_name_in_the_same_folder(tmp_path: Path) -> 
 
 def test_a_dataset_is_read_as_it_was_written(tmp_path: Path) -> None:
     readings.write(SOME, tmp_path / "Annotations")
-    with dataset.opened(tmp_path / "Annotations") as opened:
+    with dataset.open_annotations(tmp_path / "Annotations") as opened:
         found = list(opened)
 
     assert [annotation for _, annotation in found] == SOME
@@ -50,7 +51,7 @@ def test_a_zip_is_read_as_it_was_written_by_zips_own_rules(tmp_path: Path) -> No
         assert zipped.testzip() is None
 
     assert names == ["a.xml", "sub/b.v2.xml", "sub/c.xml", *(f"é{n}.xml" for n in range(70_000))]
-    assert content == pascal_voc.write(SOME[1])
+    assert content == voc_file.write(SOME[1])
 
 
 @pytest.mark.parametrize("name", ["frame_000001", "v1.2/frame_000001", "sub.d/a.b/c"])
@@ -111,7 +112,7 @@ def test_a_labelmap_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_metrics_are_sorted_and_end_with_a_line_feed(tmp_path: Path) -> None:
-    metrics = dataset.Metrics(labels=Counter({"Car": 0, "Bicycle": 0}))
+    metrics = Metrics(labels=Counter({"Car": 0, "Bicycle": 0}))
     for annotation in SOME:
         metrics.count(annotation)
     metrics.dropped["label été"] += 2
@@ -128,7 +129,7 @@ def test_metrics_are_sorted_and_end_with_a_line_feed(tmp_path: Path) -> None:
 
 
 def test_a_table_of_metrics_has_a_line_for_each_number() -> None:
-    metrics = dataset.Metrics(2, 3, Counter({"Car": 3}), Counter({"label Bird": 5}))
+    metrics = Metrics(2, 3, Counter({"Car": 3}), Counter({"label Bird": 5}))
 
     assert [line.split() for line in str(metrics).splitlines()] == [
         ["pictures", "2"],

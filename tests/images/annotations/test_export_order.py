@@ -10,9 +10,10 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import prepare_annotations
-from annotations import pascal_voc
-from annotations.cvat_xml import EDGES, FLAGS
+from annotations import voc_file
+from annotations.attributes import FLAGS
 from annotations.model import Annotation, Box, Object
+from annotations.shapes import EDGES
 from stage import frames
 
 many = settings(
@@ -91,7 +92,7 @@ def voc(movie: Movie, chance: Random, path: Path) -> None:
                 for each in chance.sample(movie[number], len(movie[number]))
             )
             name = frames.name(number, "")
-            content = pascal_voc.write(Annotation(f"{name}.PNG", 64, 48, tuple(found)))
+            content = voc_file.write(Annotation(f"{name}.PNG", 64, 48, tuple(found)))
             zipped.writestr(f"Annotations/{name}.xml", content)
 
 
@@ -118,7 +119,7 @@ def test_objects_that_differ_in_a_flag_alone_have_one_order(flag: str, tmp_path:
     for found in (pair, pair[::-1]):
         with zipfile.ZipFile(source, "w") as zipped:
             picture = Annotation("frame_000000.PNG", 64, 48, tuple(found))
-            zipped.writestr("Annotations/frame_000000.xml", pascal_voc.write(picture))
+            zipped.writestr("Annotations/frame_000000.xml", voc_file.write(picture))
         written.append(prepared(source, tmp_path))
 
     assert written[0] == written[1]

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 import prepare_annotations
-from annotations.cvat_xml import ANY, Choice
+from annotations.export_file import ANY, Choice
 from stage import frames
 from stage.errors import StageError
 

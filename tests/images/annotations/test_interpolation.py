@@ -27,7 +27,7 @@ def edges(track: list[Seen]) -> dict[int, float]:
 
 def completed(*track: Seen, numbers: range = range(10)) -> list[Seen]:
     """Complete a track of a movie."""
-    return interpolation.completed(list(track), numbers, "a.xml")
+    return interpolation.complete(list(track), numbers, "a.xml")
 
 
 def test_a_box_moves_evenly_and_stays_after_its_last_keyframe() -> None:

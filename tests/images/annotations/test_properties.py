@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotations import pascal_voc
-from annotations.cvat_xml import FLAGS, sorted_attributes
+from annotations import voc_file
+from annotations.attributes import FLAGS, normalize
 from annotations.model import Annotation, Box, Object
-from annotations.safe_xml import NUMBER
+from annotations.values import NUMBER
 
 many = settings(derandomize=True, max_examples=100, deadline=None, database=None)
 
@@ -34,7 +34,7 @@ def boxes(edges: st.SearchStrategy[float]) -> st.SearchStrategy[Box]:
 
 def made(label: str, box: Box, pairs: dict[str, str], rotation: float, **more: object) -> Object:
     """An object whose attributes are spelled and ordered as they are when they are read."""
-    attributes, _ = sorted_attributes(tuple(pairs.items()), rotation)
+    attributes, _ = normalize(tuple(pairs.items()), rotation)
     return Object(label, box, rotation=rotation, attributes=attributes)._replace(**more)  # type: ignore[arg-type]
 
 
@@ -64,14 +64,14 @@ annotations = st.builds(
 @many
 @given(annotations)
 def test_a_picture_is_read_as_it_was_written(annotation: Annotation) -> None:
-    assert pascal_voc.read(pascal_voc.write(annotation), "a.xml") == annotation
+    assert voc_file.read(voc_file.write(annotation), "a.xml") == annotation
 
 
 def test_a_carriage_return_is_read_as_it_was_written() -> None:
     car = Object("Car", Box(0, 0, 1, 1), attributes=(("note", "one\r\ntwo"),))
     annotation = Annotation("a.PNG", 9, 9, (car,))
 
-    assert pascal_voc.read(pascal_voc.write(annotation), "a.xml") == annotation
+    assert voc_file.read(voc_file.write(annotation), "a.xml") == annotation
 
 
 @many

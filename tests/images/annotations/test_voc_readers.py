@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import corpora
 import readings
 from annotations.model import Annotation, Box, Object
 
@@ -66,10 +67,8 @@ def test_odd_names_texts_and_boxes_are_found_as_they_are(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "case", ["A_video_basic", "D2_images_names", "G_video_single_shapes", "I_video_no_annotations"]
 )
-def test_a_real_export_is_found_whole_after_it_was_written(
-    corpus: Path, tmp_path: Path, case: str
-) -> None:
-    written = readings.read(corpus / f"cvat/exported/{case}__{VOC}.zip")
+def test_a_real_export_is_found_whole_after_it_was_written(tmp_path: Path, case: str) -> None:
+    written = readings.read(corpora.path(f"cvat/exported/{case}__{VOC}.zip"))
     readings.write(written, tmp_path / "Annotations")
     read = globox.AnnotationSet.from_pascal_voc(tmp_path / "Annotations", recursive=True)
 
@@ -78,10 +77,10 @@ def test_a_real_export_is_found_whole_after_it_was_written(
 
 
 @pytest.mark.filterwarnings("ignore:OpenCV")
-def test_supervision_finds_the_same_but_for_its_shift(corpus: Path, tmp_path: Path) -> None:
+def test_supervision_finds_the_same_but_for_its_shift(tmp_path: Path) -> None:
     import supervision  # noqa: PLC0415  # it takes a second
 
-    source = corpus / f"cvat/exported/A_video_basic__{VOC}.zip"
+    source = corpora.path(f"cvat/exported/A_video_basic__{VOC}.zip")
     written = [each for each in readings.read(source) if each.objects]
     readings.write(written, tmp_path / "Annotations")
     (tmp_path / "JPEGImages").mkdir()

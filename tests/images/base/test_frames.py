@@ -24,7 +24,7 @@ def listed(root: Path, *names: str) -> Pictures:
         path = root / "JPEGImages" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    return frames.of(root)
+    return frames.find_pictures(root)
 
 
 def numbers(pictures: Pictures) -> dict[str, int]:
@@ -149,4 +149,4 @@ def test_without_index_and_pictures_it_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(
         StageError, match=r"neither frames\.csv nor JPEGImages .* run video-to-frame"
     ):
-        frames.of(tmp_path)
+        frames.find_pictures(tmp_path)

@@ -1,4 +1,4 @@
-"""The parameter files of the corpus: refused by line and reason, and nothing in them is run."""
+"""Hostile parameter files: refused by line and reason, and nothing in them is run."""
 
 import re
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from hostile import PARAMETERS
+from hostile.expected import PARAMETERS
+from hostile.files import HostileFile
+from hostile.parameters import FILES
 from stage import parameters
 from stage.errors import StageError
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """The section that the corpus's files have."""
+    """The section that these files have."""
 
     valid_labels: tuple[str, ...]
     concat_type_attribute: bool = False
@@ -32,27 +34,24 @@ def refusal(path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_a_hostile_file_is_refused_by_line_and_reason(corpus: Path, name: str) -> None:
-    said = refusal(corpus / "hostile" / "yaml" / name)
+def test_a_hostile_file_is_refused_by_line_and_reason(hostile_file: HostileFile, name: str) -> None:
+    said = refusal(hostile_file(name))
 
     assert re.match(re.escape(name) + PARAMETERS[name], said), said
 
 
 def test_nothing_that_a_file_names_is_run(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hostile_file: HostileFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refusal(corpus / "hostile" / "yaml" / "y01_python_object.yaml")
+    refusal(hostile_file("y01_python_object.yaml"))
 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_other_files_of_the_corpus_are_read(corpus: Path) -> None:
-    folder = corpus / "hostile" / "yaml"
+def test_the_others_are_read(hostile_file: HostileFile) -> None:
+    good, empty = "y00_good.yaml", "y12_no_labels.yaml"
 
-    assert {path.name for path in folder.iterdir()} - PARAMETERS.keys() == {
-        "y00_good.yaml",
-        "y12_no_labels.yaml",
-    }
-    assert section(folder / "y00_good.yaml").valid_labels == ("Pedestrian", "Bicycle", "Car")
-    assert section(folder / "y12_no_labels.yaml").valid_labels == ()
+    assert FILES.keys() - PARAMETERS.keys() == {good, empty}
+    assert section(hostile_file(good)).valid_labels == ("Pedestrian", "Bicycle", "Car")
+    assert section(hostile_file(empty)).valid_labels == ()

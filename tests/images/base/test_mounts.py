@@ -97,7 +97,7 @@ def test_what_is_no_folder_holds_no_output(data: Path, link: str) -> None:
 def test_folders_of_memory_that_the_caller_mounted_are_seen(mount: Mount) -> None:
     mount("/dev/shm/registry/data", "/dev/shm")  # noqa: S108
 
-    assert mounts.mounted() == ["/dev/shm/registry/data"]  # noqa: S108
+    assert mounts.list_mounts() == ["/dev/shm/registry/data"]  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -112,4 +112,4 @@ def test_folders_of_memory_that_the_caller_mounted_are_seen(mount: Mount) -> Non
 def test_mounts_are_named_as_people_wrote_them(mount: Mount, written: str, folder: str) -> None:
     mount(written)
 
-    assert mounts.mounted() == [folder]
+    assert mounts.list_mounts() == [folder]

@@ -20,7 +20,7 @@ def write(aside: Path, text: str = "new") -> None:
 
 def replace_both(one: Path, other: Path, error: type[BaseException] | None = None) -> None:
     """Replace two folders, unless there is an error when both are made."""
-    with outputs.whole(one, other) as aside:
+    with outputs.write_whole(one, other) as aside:
         write(aside[one])
         write(aside[other])
         if error:
@@ -54,7 +54,7 @@ def both(final: Path) -> Iterator[tuple[Path, Path]]:
 def test_all_outputs_become_final_when_the_block_ends(tmp_path: Path) -> None:
     folder, file = tmp_path / "deep" / "Annotations", tmp_path / "metrics.json"
 
-    with outputs.whole(folder, None, file) as aside:
+    with outputs.write_whole(folder, None, file) as aside:
         write(aside[folder])
         aside[file].write_text("{}")
         seen = folder.exists() or file.exists()
@@ -71,7 +71,7 @@ def test_all_outputs_become_final_when_the_block_ends(tmp_path: Path) -> None:
 def test_an_old_folder_is_replaced_whole(final: Path) -> None:
     (final / "only in the old one.xml").touch()
 
-    with outputs.whole(final) as aside:
+    with outputs.write_whole(final) as aside:
         write(aside[final])
 
     assert tree(final.parent) == {"Annotations": None, "Annotations/a.xml": b"new"}
@@ -79,7 +79,7 @@ def test_an_old_folder_is_replaced_whole(final: Path) -> None:
 
 def test_an_output_may_be_called_old(tmp_path: Path) -> None:
     for text in ("first", "second"):
-        with outputs.whole(tmp_path / "old") as aside:
+        with outputs.write_whole(tmp_path / "old") as aside:
             write(aside[tmp_path / "old"], text)
 
     assert tree(tmp_path) == {"old": None, "old/a.xml": b"second"}
@@ -96,7 +96,10 @@ def test_nothing_is_changed_when_the_block_raises(final: Path, error: type[BaseE
 
 
 def test_a_refused_run_leaves_no_new_folder(tmp_path: Path) -> None:
-    with pytest.raises(StageError), outputs.whole(tmp_path / "merged" / "training" / "ImageSets"):
+    with (
+        pytest.raises(StageError),
+        outputs.write_whole(tmp_path / "merged" / "training" / "ImageSets"),
+    ):
         raise StageError
 
     assert tree(tmp_path) == {}
@@ -138,7 +141,7 @@ def test_an_output_that_cannot_be_replaced_leaves_the_others_as_they_were(
 
 
 def test_an_output_that_was_not_made_does_not_cost_the_old_one(final: Path) -> None:
-    with contextlib.suppress(FileNotFoundError), outputs.whole(final):
+    with contextlib.suppress(FileNotFoundError), outputs.write_whole(final):
         pass
 
     assert tree(final) == {"a.xml": b"old"}

@@ -176,9 +176,9 @@ def test_a_key_without_default_must_be_there(written: Written) -> None:
 
 def test_a_single_value_is_read_whatever_else_its_section_has(written: Written) -> None:
     found = parameters.load(written("annotations: {valid-labels: [Car], other: 1}"))
-    kind = tuple[str, ...]
+    kind, nothing = tuple[str, ...], tuple[str, ...]()
 
-    assert found.value(kind, ("annotations", "valid-labels"), ()) == ("Car",)
+    assert found.value(kind, ("annotations", "valid-labels"), nothing) == ("Car",)
     assert found.value(kind, ("annotations", "labels"), ("Bus",)) == ("Bus",)
     assert found.value(kind, ("frames", "labels"), None) is None
     with pytest.raises(StageError, match=r"yaml:1: annotations\.other: must be a list"):

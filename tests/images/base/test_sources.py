@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import corpora
 from stage import sources
 from stage.errors import StageError
 
@@ -14,7 +15,7 @@ POINTER = f"{sources.LFS.decode()}v1\noid sha256:{64 * '0'}\nsize 12\n"
 Mount = Callable[..., None]
 
 
-def refusal(path: Path, of: Callable[[Path], Path] = sources.file) -> str:
+def refusal(path: Path, of: Callable[[Path], Path] = sources.check_file) -> str:
     """What is said of an input."""
     with pytest.raises(StageError) as raised:
         of(path)
@@ -26,12 +27,12 @@ def test_a_file_and_a_folder_that_are_there_are_taken(tmp_path: Path) -> None:
     file.write_text("x")
     link.symlink_to(file)
 
-    assert sources.file(file) == file
-    assert sources.file(link) == link
-    assert sources.folder(tmp_path) == tmp_path
+    assert sources.check_file(file) == file
+    assert sources.check_file(link) == link
+    assert sources.check_folder(tmp_path) == tmp_path
 
 
-@pytest.mark.parametrize("of", [sources.file, sources.folder])
+@pytest.mark.parametrize("of", [sources.check_file, sources.check_folder])
 def test_what_is_missing_is_named_without_a_word_of_mounts(
     tmp_path: Path, of: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +53,7 @@ def test_a_folder_in_the_place_of_a_file_and_the_reverse_are_refused(tmp_path: P
     (tmp_path / "movie.mkv").write_text("x")
 
     assert "is a folder, a file is needed" in refusal(tmp_path)
-    assert "is a file, a folder is needed" in refusal(tmp_path / "movie.mkv", sources.folder)
+    assert "is a file, a folder is needed" in refusal(tmp_path / "movie.mkv", sources.check_folder)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
@@ -69,13 +70,13 @@ def test_a_git_lfs_pointer_is_called_so(tmp_path: Path) -> None:
     )
 
 
-def test_a_git_lfs_pointer_of_a_real_branch_is_called_so(corpus: Path) -> None:
-    folder = corpus / "cvat/real/Gregor-Mendel-Institute+TRG-ImageProcessing"
+def test_a_git_lfs_pointer_of_a_real_branch_is_called_so() -> None:
+    [pointer] = corpora.names("cvat/real/*/*.lfs-pointer")
 
-    assert "is a Git LFS pointer" in refusal(folder / "Alex_20201028.zip.lfs-pointer")
+    assert "is a Git LFS pointer" in refusal(corpora.path(pointer))
 
 
-@pytest.mark.parametrize("of", [sources.file, sources.folder])
+@pytest.mark.parametrize("of", [sources.check_file, sources.check_folder])
 @pytest.mark.parametrize("target", ["/cache/ab/cdef", "itself"])
 def test_a_link_to_nothing_is_called_so(
     tmp_path: Path, of: Callable[[Path], Path], target: str

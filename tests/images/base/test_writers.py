@@ -16,7 +16,7 @@ import sys, time
 from pathlib import Path
 from stage import outputs
 
-with outputs.whole(Path(sys.argv[1])) as aside:
+with outputs.write_whole(Path(sys.argv[1])) as aside:
     for folder in aside.values():
         folder.mkdir()
         (folder / "half.xml").write_text("half")
@@ -27,7 +27,7 @@ with outputs.whole(Path(sys.argv[1])) as aside:
 
 def write(final: Path) -> None:
     """Write an output of one file."""
-    with outputs.whole(final) as aside:
+    with outputs.write_whole(final) as aside:
         aside[final].mkdir()
         (aside[final] / "new.xml").touch()
 
@@ -59,7 +59,7 @@ def writer(final: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_writer_is_refused_and_the_first_one_finishes(final: Path) -> None:
-    with outputs.whole(final) as aside:
+    with outputs.write_whole(final) as aside:
         aside[final].mkdir()
         (aside[final] / "first.xml").touch()
         with pytest.raises(StageError, match="Annotations: another run is writing it"):
@@ -110,7 +110,7 @@ def test_left_overs_are_cleared_but_not_what_links_in_them_lead_to(final: Path) 
         (folder / "file.xml").touch()
     (left / "link").symlink_to(foreign)
 
-    with outputs.whole(final) as aside:
+    with outputs.write_whole(final) as aside:
         found = names(left)
         aside[final].mkdir()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hostile.files import HostileFile
 from merge_annotations import Against, link, merge
 from stage.errors import StageError
 
@@ -189,10 +190,10 @@ def test_metrics_in_the_place_of_something_else_are_refused(
      "v12_name_traversal.xml"],
 )  # fmt: skip
 def test_a_hostile_annotation_leads_nowhere(
-    data: Path, dataset: Dataset, tree: Tree, corpus: Path, file: str
+    data: Path, dataset: Dataset, tree: Tree, hostile_file: HostileFile, file: str
 ) -> None:
     source = dataset("movie1", PICTURES)
-    shutil.copy(corpus / "hostile/xml" / file, source / "Annotations/frame_000000.xml")
+    shutil.copy(hostile_file(file), source / "Annotations/frame_000000.xml")
 
     assert "frame_000000.xml" in refusal(data, tree, [source])
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+import corpora
 import prepare_annotations
-from annotations.cvat_xml import Choice
+from annotations.export_file import Choice
 from stage.errors import StageError
 
 Prepare = Callable[..., dict[str, Any]]
@@ -27,9 +28,14 @@ OUTSIDE = "source='gone'"
 """Marks a keyframe from which on nothing is seen."""
 
 
+def exported(name: str) -> Path:
+    """Return where an export is."""
+    return corpora.path(f"cvat/exported/{name}")
+
+
 @pytest.fixture
 def movie(root: Path) -> Path:
-    """The dataset of the corpus' movie: 20 frames, every label valid."""
+    """The dataset of the exports' movie: 20 frames, every label valid."""
     lines = (f"{n},frame_{n:06}.PNG,,640,480,\n" for n in range(20))
     (root / "frames.csv").write_text("number,name,time,width,height,hash\n" + "".join(lines))
     (root.parents[1] / "params.yaml").write_text(
@@ -40,13 +46,13 @@ def movie(root: Path) -> Path:
 
 @pytest.mark.parametrize("words", ["--interpolate", "--interpolate --task 1"])
 def test_keyframes_alone_give_what_the_whole_export_gives(
-    movie: Path, corpus: Path, boxes: Boxes, words: str, monkeypatch: pytest.MonkeyPatch
+    movie: Path, boxes: Boxes, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(movie.parents[1])
     found = []
     for export, more in ((EVERY_FRAME, ""), (KEYFRAMES, words)):
         line = f"--parameters params.yaml --root data/movie1 {more} --destination"
-        ends = [f"data/movie1/{export}.d", "--source", str(corpus / "cvat/exported" / export)]
+        ends = [f"data/movie1/{export}.d", "--source", str(exported(export))]
         assert prepare_annotations.main([*line.split(), *ends]) == 0
         found.append(boxes(movie / f"{export}.d"))
     whole, completed = found
@@ -60,18 +66,17 @@ def test_keyframes_alone_give_what_the_whole_export_gives(
 
 
 def test_the_numbers_of_keyframes_alone_are_those_of_the_whole_export(
-    movie: Path, corpus: Path, prepare: Prepare
+    movie: Path, prepare: Prepare
 ) -> None:
-    exported = corpus / "cvat/exported"
-    completed = prepare(exported / KEYFRAMES, choice=Choice(interpolate=True))
+    completed = prepare(exported(KEYFRAMES), choice=Choice(interpolate=True))
 
-    assert completed == prepare(exported / EVERY_FRAME)
+    assert completed == prepare(exported(EVERY_FRAME))
 
 
 def test_a_whole_export_is_not_changed_by_it(
-    movie: Path, corpus: Path, prepare: Prepare, tree: Callable[[Path], dict[str, bytes | None]]
+    movie: Path, prepare: Prepare, tree: Callable[[Path], dict[str, bytes | None]]
 ) -> None:
-    source = corpus / "cvat/exported" / EVERY_FRAME
+    source = exported(EVERY_FRAME)
     prepare(source)
     before = tree(movie)
     prepare(source, choice=Choice(interpolate=True))

@@ -10,7 +10,8 @@ import docker
 import pytest
 
 import scene
-from registries import PROJECT, Registry
+from hostile.files import HostileFile
+from registries import SAMPLE, Registry
 
 Tree = Callable[[Path], dict[str, bytes | None]]
 
@@ -40,7 +41,7 @@ def registry(bare: Registry, engine: docker.DockerClient) -> Registry:
     """A registry with movie1's export and frame index, and the outputs of an earlier run."""
     root = bare / "data/movie1"
     root.mkdir()
-    shutil.copy(PROJECT / "data/movie1" / EXPORT, root)
+    shutil.copy(SAMPLE / "data/movie1" / EXPORT, root)
     lines = (f"{n},frame_{n:06}.PNG,,320,240,\n" for n in range(scene.MOVIE1.frames))
     (root / "frames.csv").write_text("number,name,time,width,height,hash\n" + "".join(lines))
     for name, content in OLD.items():
@@ -161,9 +162,9 @@ YAML = {
 
 @pytest.mark.parametrize("name", YAML)
 def test_bad_parameters_are_refused_on_one_line(
-    registry: Registry, tree: Tree, corpus: Path, name: str
+    registry: Registry, tree: Tree, hostile_file: HostileFile, name: str
 ) -> None:
-    shutil.copy(corpus / "hostile/yaml" / name, registry / "params.yaml")
+    shutil.copy(hostile_file(name), registry / "params.yaml")
 
     assert refusal(registry, tree, LINE.format(source=EXPORT)).startswith(f"error: {YAML[name]}")
 

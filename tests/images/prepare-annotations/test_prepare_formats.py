@@ -8,8 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+import corpora
 import prepare_annotations
-from annotations.cvat_xml import ANY, Choice
+from annotations.export_file import ANY, Choice
 from stage.errors import StageError
 
 Edges = list[float]
@@ -30,7 +31,10 @@ MOVIES = {
 }
 """Frames, width and height of each movie."""
 
-EXPORTED = [case for case in MOVIES if not case.endswith(".xml")]
+IN_THE_WILD = "cvat/real/jensennhu+volleyball-swing-mech"
+
+EXPORTED = [case for case in MOVIES if corpora.names(f"cvat/exported/{case}__*")]
+WILD = [file for file in MOVIES if corpora.has(f"{IN_THE_WILD}/{file}")]
 PICTURES = ["D2_images_names", "L_images_with_images"]
 VOC, VIDEO, IMAGES = "PASCAL_VOC_1.1", "CVAT_for_video_1.1", "CVAT_for_images_1.1"
 
@@ -62,6 +66,11 @@ def prepare(tmp_path: Path) -> Prepare:
         return root
 
     return run
+
+
+def exported(case: str, kind: str) -> Path:
+    """Return where the export of a case in a format is."""
+    return corpora.path(f"cvat/exported/{case}__{kind}.zip")
 
 
 def in_export(source: Path) -> Found:
@@ -115,18 +124,17 @@ def same(found: Found, wanted: Found) -> None:
 @pytest.mark.parametrize("kind", [VOC, VIDEO, IMAGES])
 @pytest.mark.parametrize("case", EXPORTED)
 def test_every_box_of_cvats_voc_export_is_in_the_dataset(
-    corpus: Path, prepare: Prepare, boxes: Boxes, case: str, kind: str
+    prepare: Prepare, boxes: Boxes, case: str, kind: str
 ) -> None:
-    exported = corpus / "cvat/exported"
-    found = boxes(prepare(exported / f"{case}__{kind}.zip", case) / "Annotations")
+    found = boxes(prepare(exported(case, kind), case) / "Annotations")
 
-    same(found, in_export(exported / f"{case}__{VOC}.zip"))
+    same(found, in_export(exported(case, VOC)))
 
 
 @pytest.mark.parametrize("case", EXPORTED)
-def test_all_formats_give_the_same_numbers(corpus: Path, prepare: Prepare, case: str) -> None:
+def test_all_formats_give_the_same_numbers(prepare: Prepare, case: str) -> None:
     first, second, third = (
-        (prepare(corpus / f"cvat/exported/{case}__{kind}.zip", case) / "metrics.json").read_text()
+        (prepare(exported(case, kind), case) / "metrics.json").read_text()
         for kind in (VOC, VIDEO, IMAGES)
     )
 
@@ -136,46 +144,43 @@ def test_all_formats_give_the_same_numbers(corpus: Path, prepare: Prepare, case:
 @pytest.mark.parametrize("kind", [VOC, IMAGES])
 @pytest.mark.parametrize("case", PICTURES)
 def test_pictures_with_odd_names_keep_their_boxes(
-    corpus: Path, prepare: Prepare, boxes: Boxes, case: str, kind: str
+    prepare: Prepare, boxes: Boxes, case: str, kind: str
 ) -> None:
-    exported = corpus / "cvat/exported"
-    with zipfile.ZipFile(exported / f"{case}__{IMAGES}.zip") as zipped:
+    with zipfile.ZipFile(exported(case, IMAGES)) as zipped:
         images = ElementTree.fromstring(zipped.read("annotations.xml")).iter("image")
     names = [image.get("name", "") for image in images]
-    found = boxes(prepare(exported / f"{case}__{kind}.zip", case, names) / "Annotations")
+    found = boxes(prepare(exported(case, kind), case, names) / "Annotations")
 
-    same(found, in_export(exported / f"{case}__{VOC}.zip"))
+    same(found, in_export(exported(case, VOC)))
 
 
 @pytest.mark.parametrize("case", [*PICTURES, "D_images_all_shapes"])
 def test_frame_numbers_of_pictures_are_refused_whose_nobody_knows(
-    corpus: Path, prepare: Prepare, case: str
+    prepare: Prepare, case: str
 ) -> None:
-    source = corpus / f"cvat/exported/{case}__{VIDEO}.zip"
-
     with pytest.raises(
         StageError, match=r"'CVAT for video 1\.1' of .* pictures.* export 'CVAT for i"
     ):
-        prepare(source, case, [f"{n}.png" for n in range(11)])
+        prepare(exported(case, VIDEO), case, [f"{n}.png" for n in range(11)])
 
 
 @pytest.mark.parametrize("name", ["COCO", "YOLO", "MOT", "Datumaro"])
-def test_another_format_is_refused_by_name(corpus: Path, prepare: Prepare, name: str) -> None:
-    [source] = (corpus / "cvat/exported").glob(f"A_video_basic__{name}*.zip")
+def test_another_format_is_refused_by_name(prepare: Prepare, name: str) -> None:
+    [source] = corpora.names(f"cvat/exported/A_video_basic__{name}*.zip")
 
     with pytest.raises(StageError, match=rf"is .*{name}.*; export .*PASCAL VOC 1\.1"):
-        prepare(source, "A_video_basic")
+        prepare(corpora.path(source), "A_video_basic")
 
 
-def test_a_backup_of_a_task_is_no_export(corpus: Path, prepare: Prepare) -> None:
-    source = corpus / "cvat/real/cvat-ai+cvat/task_30_backup.zip"
+def test_a_backup_of_a_task_is_no_export(prepare: Prepare) -> None:
+    source = corpora.path("cvat/real/cvat-ai+cvat/task_30_backup.zip")
 
     with pytest.raises(StageError, match=r"backup.*; export .*PASCAL VOC 1\.1"):
         prepare(source, "A_video_basic")
 
 
-def test_keyframes_alone_are_refused_by_name(corpus: Path, prepare: Prepare) -> None:
-    source = corpus / "cvat/exported/A_video_basic__KEYFRAMES_ONLY_annotations.xml"
+def test_keyframes_alone_are_refused_by_name(prepare: Prepare) -> None:
+    source = corpora.path("cvat/exported/A_video_basic__KEYFRAMES_ONLY_annotations.xml")
 
     with pytest.raises(StageError, match=r"xml:[0-9]+: has keyframes only .* export 'CVAT for vid"):
         prepare(source, "A_video_basic")
@@ -186,19 +191,19 @@ def test_keyframes_alone_are_refused_by_name(corpus: Path, prepare: Prepare) -> 
     [("A_video_basic", True), ("G_video_single_shapes", True), ("G_video_single_shapes", False)],
 )
 def test_keyframes_alone_are_completed_as_cvat_does_if_wanted_and_needed(
-    corpus: Path, prepare: Prepare, boxes: Boxes, case: str, interpolate: bool
+    prepare: Prepare, boxes: Boxes, case: str, interpolate: bool
 ) -> None:
-    source = corpus / f"cvat/exported/{case}__KEYFRAMES_ONLY_annotations.xml"
+    source = corpora.path(f"cvat/exported/{case}__KEYFRAMES_ONLY_annotations.xml")
     found = boxes(prepare(source, case, choice=Choice(interpolate=interpolate)) / "Annotations")
 
-    same(found, in_export(corpus / f"cvat/exported/{case}__{VOC}.zip"))
+    same(found, in_export(exported(case, VOC)))
 
 
-@pytest.mark.parametrize("file", ["annotations.xml", "usa-hitting.xml"])
+@pytest.mark.parametrize("file", WILD)
 def test_a_long_task_of_the_wild_is_read_box_by_box(
-    corpus: Path, prepare: Prepare, boxes: Boxes, file: str
+    prepare: Prepare, boxes: Boxes, file: str
 ) -> None:
-    source = corpus / "cvat/real/jensennhu+volleyball-swing-mech" / file
+    source = corpora.path(f"{IN_THE_WILD}/{file}")
     wanted: Found = {}
     for track in ElementTree.parse(source).iter("track"):
         for box in track.iterfind("box[@outside='0']"):

@@ -12,7 +12,7 @@ import pytest
 import prepare_annotations
 import scene
 from annotations import dataset
-from registries import PROJECT
+from registries import SAMPLE
 from scene import Movie
 
 Boxes = Callable[[Path], dict[str, list[tuple[str, list[float]]]]]
@@ -78,7 +78,7 @@ def prepare(tmp_path: Path) -> Callable[[Movie, str], Path]:
         prepare_annotations.prepare(
             tmp_path / "params.yaml",
             root,
-            PROJECT / "data" / movie.name / EXPORTS[movie.name],
+            SAMPLE / "data" / movie.name / EXPORTS[movie.name],
             root / "Annotations",
             root / "metrics.json",
             imagesets=True,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import prepare_annotations
-from annotations.cvat_xml import Choice
+from annotations.export_file import Choice
 from stage.errors import StageError
 
 Prepare = Callable[..., dict[str, Any]]

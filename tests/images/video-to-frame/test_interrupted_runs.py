@@ -9,6 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from hostile.files import HostileFile
 from registries import Registry
 
 OLD = b"an old picture"
@@ -91,10 +92,10 @@ def test_a_full_disk_under_the_pictures(
 
 
 def test_a_full_disk_under_the_index(
-    engine: docker.DockerClient, corpus: Path, bare: Registry
+    engine: docker.DockerClient, hostile_file: HostileFile, bare: Registry
 ) -> None:
     """20,000 lines are more than the megabyte that there is."""
-    shutil.copy(corpus / "hostile/video/m22_20000_frames.mkv", bare / "data")
+    shutil.copy(hostile_file("m22_20000_frames.mkv"), bare / "data")
 
     on_a_full_disk(bare, "m22_20000_frames.mkv", "--index /full/frames.csv")
 

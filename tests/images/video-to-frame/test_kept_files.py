@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from registries import PROJECT, Registry
+from documents import block
+from registries import PROJECT, SAMPLE, Registry
 from stage import frames
 
 Run = Callable[..., tuple[int, str, str]]
 Mount = Callable[..., None]
 
-SHORT = PROJECT / "data/movie3/movie.mp4"
+SHORT = SAMPLE / "data/movie3/movie.mp4"
 
 
 @pytest.fixture
@@ -109,11 +110,11 @@ def test_in_a_container_nothing_is_written_where_it_would_be_lost(
 IMAGES = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))
 IMAGE = IMAGES["images"]["video-to-frame"]
 (LEAST,) = re.findall(
-    r"the least that works.*?```sh\n(docker run .*?) \$\(image video-to-frame\)",
-    (PROJECT / "README.md").read_text("utf-8"),
-    re.S,
+    r"^(docker run .*?) \$\(image video-to-frame\)",
+    block("docs/architecture.md", "Run one stage by hand", 1),
+    re.S | re.M,
 )
-LINES = {"images.yaml": IMAGES["run"], "README": LEAST}
+LINES = {"images.yaml": IMAGES["run"], "architecture.md": LEAST}
 
 
 @pytest.mark.parametrize("line", LINES)

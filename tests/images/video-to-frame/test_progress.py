@@ -15,6 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
+from hostile.files import HostileFile
 from registries import PROJECT, Registry
 
 COMMAND = PROJECT / "images/video-to-frame/video-to-frame"
@@ -91,8 +92,10 @@ def test_a_bar_has_the_end_of_a_path_that_is_too_long(longer: Path, tmp_path: Pa
     assert all(len(line) <= 80 for line in shown.split("\r"))
 
 
-def test_a_refusal_stands_on_a_line_of_its_own_below_the_bar(corpus: Path, tmp_path: Path) -> None:
-    source = corpus / "hostile/video/m09_truncated_silent.mkv"
+def test_a_refusal_stands_on_a_line_of_its_own_below_the_bar(
+    hostile_file: HostileFile, tmp_path: Path
+) -> None:
+    source = hostile_file("m09_truncated_silent.mkv")
     words = ["--source", str(source), "--index", "frames.csv"]
     code, shown = on_a_terminal([sys.executable, str(COMMAND), *words], tmp_path)
 

@@ -1,4 +1,4 @@
-"""Movies from cameras: the image makes of each the very frames that CVAT counts and shows."""
+"""Movies that others encoded: the image makes the very frames that CVAT counts and shows."""
 
 import re
 import shutil
@@ -10,33 +10,37 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import corpora
 from registries import Registry, picture
 from stage import frames
 
 FOOTAGE = {
-    "bigbuckbunny": (132, 1280, 720),
-    "bikes": (250, 640, 272),
-    "carphone_pristine": (120, 176, 144),
+    "video/bigbuckbunny_start.mp4": (25, 1280, 720),
+    "video/bigbuckbunny.mp4": (132, 1280, 720),
+    "video/bikes.mp4": (250, 640, 272),
+    "video/carphone_pristine.mp4": (120, 176, 144),
 }
-"""Frames, width and height as the corpus states them."""
+"""Frames, width and height, as README.md of each set of foreign data states them."""
 
 Decode = Callable[[Path], Iterator[NDArray[np.uint8]]]
 
 
-@pytest.fixture(params=FOOTAGE)
-def footage(request: pytest.FixtureRequest, corpus: Path, bare: Registry) -> Path:
-    """A movie of the corpus, in a registry."""
+@pytest.fixture(params=[name for name in FOOTAGE if corpora.has(name)])
+def footage(request: pytest.FixtureRequest, bare: Registry) -> Path:
+    """A movie, in a registry."""
     (bare / "data/movie1").mkdir()
-    name = f"{request.param}.mp4"
-    return Path(shutil.copy(corpus / "video" / name, bare / "data/movie1"))
+    return Path(shutil.copy(corpora.path(request.param), bare / "data/movie1"))
 
 
 def expected(footage: Path) -> tuple[int, int, int]:
-    return FOOTAGE[footage.stem]
+    return FOOTAGE[f"video/{footage.name}"]
 
 
-def test_no_footage_of_the_corpus_is_left_out(corpus: Path) -> None:
-    assert {path.stem for path in (corpus / "video").glob("*.mp4")} == set(FOOTAGE)
+def test_no_footage_is_left_out() -> None:
+    found = corpora.names("video/*.mp4")
+
+    assert set(found) <= set(FOOTAGE)
+    assert "video/bigbuckbunny_start.mp4" in found
 
 
 def test_pictures_are_the_frames_that_cvat_shows(

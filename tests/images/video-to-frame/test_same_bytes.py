@@ -12,7 +12,7 @@ import docker
 import imageio_ffmpeg
 import pytest
 
-from registries import PROJECT, Registry
+from registries import PROJECT, SAMPLE, Registry
 from stage import frames
 
 COMMAND = PROJECT / "images/video-to-frame/video-to-frame"
@@ -32,7 +32,7 @@ def digest(folder: Path) -> str:
 @pytest.fixture
 def sample(bare: Registry) -> str:
     """Arguments that make all there is of a sample movie, and what they make of it here."""
-    shutil.copy(PROJECT / "data/movie1/movie.mkv", bare / "data")
+    shutil.copy(SAMPLE / "data/movie1/movie.mkv", bare / "data")
     return "--source data/movie.mkv --destination data/JPEGImages --index data/frames.csv"
 
 

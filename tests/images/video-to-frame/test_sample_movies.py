@@ -9,7 +9,7 @@ import docker
 import pytest
 
 import scene
-from registries import PROJECT, Registry, picture
+from registries import SAMPLE, Registry, picture
 from scene import Movie
 from stage import frames
 
@@ -20,7 +20,7 @@ every_movie = pytest.mark.parametrize("sample", scene.MOVIES, ids=lambda sample:
 
 
 def file_of(sample: Movie) -> Path:
-    return PROJECT / "data" / sample.name / FILES[sample.name]
+    return SAMPLE / "data" / sample.name / FILES[sample.name]
 
 
 @every_movie
