@@ -149,7 +149,7 @@ def check_result(work: Work, result: Result) -> None:
 def foretell(work: Work, result: Result, *, unchanged: bool) -> str:
     """Say what would be published, and how much would be sent."""
     named = stored.list_outputs(work, result.lock)
-    messages.tell(f"look up {len(named)} objects in the remote")
+    stored.tell_look_up(named)
     unsent = remote.count_unsent(work.folder, named, work.plan.options.seconds)
     size = f"to send: {unsent.objects} files of {unsent.bytes} bytes"
     if unchanged:
@@ -178,7 +178,7 @@ def verify(work: Work, result: Result, unsent: str) -> None:
     before = work.plan.git.text(work.plan.base, "dvc.lock") or dvc_files.EMPTY
     named = stored.list_outputs(work, result.lock)
     wanted = [*named, *stored.list_added(work.folder)]
-    messages.tell(f"look up {len(wanted)} objects in the remote")
+    stored.tell_look_up(wanted)
     lost = remote.find_lacking(
         work.folder,
         wanted,

@@ -1,6 +1,6 @@
 """What the remote is to hold: the outputs that dvc.lock names, and what .dvc files name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipelines import messages
@@ -60,10 +60,16 @@ def find_lost(work: Work) -> dict[str, str]:
     """
     added = list(list_added(work.folder))
     wanted = [*list_outputs(work, read_lock(work)), *added]
-    messages.tell(f"look up {len(wanted)} objects in the remote")
+    tell_look_up(wanted)
     found = remote.find_lacking(work.folder, wanted, seconds=work.plan.options.seconds)
     for each in added:
         if each.path in found:
             text = f"the remote lacks it ({found[each.path]}); run `dvc push` where it was added"
             raise PipelineError(f"{each.path}: {text}")
     return found
+
+
+def tell_look_up(wanted: Sequence[Named]) -> None:
+    """Say that objects are looked up, if there are any."""
+    if wanted:
+        messages.tell(f"look up {len(wanted)} objects in the remote")
