@@ -10,7 +10,7 @@ help: ## say what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 repro: images ## set up, reproduce the sample registry, show what came out
-	$(PYTHON) -m dvc repro
+	$(PYTHON) -m pipelines repro
 	$(PYTHON) -m dvc metrics show
 	@printf '\nPictures and annotations of each split, and where each picture comes from:\n'
 	@for split in data/merged/*/; do \

@@ -14,8 +14,8 @@ from pipelines import messages
 from pipelines.containers import images
 from pipelines.datasets import command_line, split_stages
 from pipelines.errors import PipelineError, Transient
-from pipelines.publishing import publish
-from pipelines.publishing.attempt import Options
+from pipelines.publishing import check, publish, repro, status
+from pipelines.publishing.plan import Options
 from pipelines.setup import doctor
 
 
@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return _run(args)
+    except KeyboardInterrupt:
+        messages.refuse("stopped before it was done")
+        return publish.REFUSED
     except PipelineError as error:
         messages.refuse(str(error))
         return publish.AGAIN if isinstance(error, Transient) else publish.REFUSED
@@ -35,6 +38,7 @@ LONGEST = 7 * 86400
 
 COMMANDS = {
     "images": "write images.yaml; pull or build the images that the engine lacks",
+    "repro": "run the stages that must run, all or TARGETs, here; say which were up to date",
     "check": "say whether a branch of CVAT, or without BRANCH a merge request, would be taken",
     "publish": "publish the waiting branches of CVAT, then whatever else changed",
     "status": "say what waits, what would run and what the remote lacks; fetch no data",
@@ -58,8 +62,12 @@ def _parser() -> argparse.ArgumentParser:
     made["images"].add_argument("--tools", action="store_true", help=text)
     text = "all, and send to the container registry that the prefix names what it lacks"
     made["images"].add_argument("--push", action="store_true", help=text)
-    text = "cvat_<task>_<name>; without it, dvc.lock as it is checked out is looked at"
+    text = "cvat_<task>_<name>; without it, what is checked out is checked"
     made["check"].add_argument("branch", nargs="?", metavar="BRANCH", help=text)
+    text = "a stage, or a file with stages, as `dvc repro` takes them; without it, all of all files"
+    made["repro"].add_argument("targets", nargs="*", metavar="TARGET", help=text)
+    text = "check all, say what would be published and sent, and change nothing"
+    made["publish"].add_argument("--dry-run", action="store_true", help=text)
     text = "instead of publish.max-drop: the part of a dataset's objects that may be lost, 0 to 1"
     made["publish"].add_argument("--max-drop", type=_part, metavar="PART", help=text)
     for name in ("check", "publish", "status"):
@@ -88,12 +96,19 @@ def _run(args: argparse.Namespace) -> int:
         return command_line.run(args)
     if args.command in ALONE:
         return ALONE[args.command](args)
-    options = Options(getattr(args, "max_drop", None), args.timeout)
+    return _publish_or_look(args)
+
+
+def _publish_or_look(args: argparse.Namespace) -> int:
+    """Do what looks at the default branch of origin."""
+    options = Options(
+        getattr(args, "max_drop", None), args.timeout, dry_run=getattr(args, "dry_run", False)
+    )
+    if args.command == "check" and args.branch is None:
+        return check.check_registry(options)
     if args.command == "check":
-        if args.branch is None:
-            return publish.check_lock(options)
-        return publish.check(args.branch, options)
-    return {"publish": publish.publish, "status": publish.status}[args.command](options)
+        return check.check_branch(args.branch, options)
+    return {"publish": publish.publish, "status": status.status}[args.command](options)
 
 
 def _provide_images(args: argparse.Namespace) -> int:
@@ -112,6 +127,7 @@ def _write_splits(_: argparse.Namespace) -> int:
 ALONE: dict[str, Callable[[argparse.Namespace], int]] = {
     "images": _provide_images,
     "doctor": lambda _: doctor.doctor(),
+    "repro": lambda args: repro.repro(args.targets),
     "splits": _write_splits,
 }
 """The commands that have no step with a time limit of its own."""

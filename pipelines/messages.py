@@ -6,10 +6,12 @@ the name of a stage, too.
 
 import os
 import re
+import shutil
 import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 SECRETS = re.compile(
     r"CONNECTION_STRING|SECRET|TOKEN|PASSWORD|PASSWD|CREDENTIAL|SIGNATURE|_SAS$|_KEY(_ID)?$"
@@ -20,6 +22,9 @@ SECRETS = re.compile(
 SHORTEST = 8
 """Characters of a value that is taken for a secret."""
 
+CLEAR = "\r\x1b[K"
+"""What a terminal takes to remove the line that the cursor is in."""
+
 
 def program() -> str:
     """Return how the commands are called here: `registry`, or as a module."""
@@ -28,18 +33,39 @@ def program() -> str:
 
 
 def say(text: str) -> None:
-    """Print a line to standard output."""
-    print(redact(text), flush=True)
+    """Print a line to standard output: a result."""
+    _print(text, sys.stdout)
+
+
+def tell(text: str) -> None:
+    """Print a line to standard error: a step that begins."""
+    _print(text, sys.stderr)
+
+
+def tell_passing(text: str) -> None:
+    """Print a line to standard error, which the next one replaces if that is a terminal."""
+    if not sys.stderr.isatty():
+        tell(text)
+        return
+    shown = redact(text)[: shutil.get_terminal_size().columns - 1]
+    print(f"{CLEAR}{shown}", end="", file=sys.stderr, flush=True)
 
 
 def warn(text: str) -> None:
     """Print a warning to standard error: the work goes on."""
-    print(redact(f"warning: {text}"), file=sys.stderr, flush=True)
+    _print(f"warning: {text}", sys.stderr)
 
 
 def refuse(text: str) -> None:
     """Print an error to standard error."""
-    print(redact(f"error: {text}"), file=sys.stderr, flush=True)
+    _print(f"error: {text}", sys.stderr)
+
+
+def _print(text: str, file: TextIO) -> None:
+    """Print a line, after the removal of one that is passing."""
+    if sys.stderr.isatty():
+        print(CLEAR, end="", file=sys.stderr, flush=True)
+    print(redact(text), file=file, flush=True)
 
 
 def show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

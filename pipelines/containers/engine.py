@@ -48,7 +48,7 @@ def answer(*words: str, seconds: float = ANSWER_SECONDS) -> str:
     """Return what the engine answers to a question; a PipelineError says why it does not."""
     done = ask(*words, seconds=seconds)
     if done.returncode:
-        raise PipelineError(f"the Docker engine: {_last(done.stderr)}")
+        raise PipelineError(f"the Docker engine: {_last_line(done.stderr)}")
     return done.stdout.strip()
 
 
@@ -56,7 +56,7 @@ def has(reference: str, seconds: float = ANSWER_SECONDS) -> bool:
     """Tell whether the engine has an image."""
     done = ask("image", "inspect", "--format", "{{.Id}}", reference, seconds=seconds)
     if done.returncode and not ABSENT.search(done.stderr):
-        raise PipelineError(f"the Docker engine: {_last(done.stderr)}")
+        raise PipelineError(f"the Docker engine: {_last_line(done.stderr)}")
     return done.returncode == 0
 
 
@@ -72,32 +72,34 @@ def stop_containers(label: str, seconds: float = ANSWER_SECONDS) -> None:
         ask("rm", "--force", container, seconds=seconds)
 
 
-def pulled(reference: str, env: Environment | None = None) -> bool:
-    """Pull an image, if there is a container registry that has it; warn if it lets us not in."""
+def pull(reference: str, env: Environment | None = None) -> bool:
+    """Pull an image and tell whether that worked; warn of a container registry that refuses."""
+    messages.tell(f"{reference}: pulling ...")
     try:
         done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     except Transient:
         return False
     if REFUSALS.search(done.stderr):
-        messages.warn(f"{reference}: cannot be pulled: {_last(done.stderr)}")
+        messages.warn(f"{reference}: cannot be pulled: {_last_line(done.stderr)}")
     return done.returncode == 0
 
 
 def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
+    messages.tell(f"{reference}: pushing ...")
     done = commands.run("docker", "push", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     if done.returncode:
         remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
-        raise PipelineError(f"{reference}: cannot be pushed: {_last(done.stderr)}; {remedy}")
+        raise PipelineError(f"{reference}: cannot be pushed: {_last_line(done.stderr)}; {remedy}")
 
 
-def _last(said: str) -> str:
+def _last_line(said: str) -> str:
     """Return the last line of what docker said."""
     return said.strip().rpartition("\n")[2]
 
 
 @contextmanager
-def logged_in() -> Iterator[Environment]:
+def log_in() -> Iterator[Environment]:
     """Yield an environment in which docker knows CI's credentials, for their host alone.
 
     `docker login` would leave them in the home folder, for whoever works there next.

@@ -73,7 +73,7 @@ def ensure(*, tools: bool = False, push: bool = False) -> None:
     wanted = {
         name: reference for name, reference in _wanted().items() if tools or push or name != TOOLS
     }
-    with engine.logged_in() as env:
+    with engine.log_in() as env:
         for name, reference in wanted.items():
             _provide(name, reference, env, push=push and not prefix.startswith(LOCAL))
             messages.say(f"{reference}  {engine.size(reference) / 1e6:.0f} MB")
@@ -101,7 +101,7 @@ def _provide(name: str, reference: str, env: engine.Environment, *, push: bool) 
     there = engine.has(reference)
     if there and not push:
         return
-    if not reference.startswith(LOCAL) and engine.pulled(reference, env):
+    if not reference.startswith(LOCAL) and engine.pull(reference, env):
         return
     if not there:
         _build(name, reference)

@@ -23,7 +23,7 @@ def image(wanted: str) -> str:
     for reference in (wanted, MADE) if "@" not in wanted else (wanted,):
         if engine.has(reference):
             return reference
-    if engine.pulled(wanted):
+    if engine.pull(wanted):
         return wanted
     if "@" in wanted:
         raise PipelineError(f"{wanted}: cannot be pulled, and is named by digest; load it first")

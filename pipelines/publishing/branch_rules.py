@@ -21,39 +21,39 @@ class Change(NamedTuple):
     blob: str
 
 
-def change(git: Git, base: str, branch: Branch, settings: Settings) -> Change | None:
+def read_change(git: Git, base: str, branch: Branch, settings: Settings) -> Change | None:
     """Return what a branch changes; None if nothing. A PipelineError says why it is refused."""
     common = git.common(base, branch.tip)
     if common is None:
-        raise _refused(branch, "", "has no history in common with the default branch", "sync again")
+        raise _error(branch, "", "has no history in common with the default branch", "sync again")
     if branch.task not in settings.owners:
         text = f"task {branch.task} is no dataset's cvat-task"
-        raise _refused(branch, "params.yaml", text, "set datasets.<name>.cvat-task, or delete it")
+        raise _error(branch, "params.yaml", text, "set datasets.<name>.cvat-task, or delete it")
     dataset = settings.owners[branch.task]
     path = settings.exports[dataset]
     if int(git("rev-list", "--count", f"{base}..{branch.tip}")) > COMMITS:
-        raise _refused(branch, "", f"has more than {COMMITS} commits", "delete it and sync again")
-    touched = _touched(git, common, base, branch.tip)
+        raise _error(branch, "", f"has more than {COMMITS} commits", "delete it and sync again")
+    touched = _list_changed(git, common, base, branch.tip)
     if strange := sorted(touched - {path}):
         remedy = LFS if ".gitattributes" in strange else "only its export may change; sync again"
         more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
-        raise _refused(branch, strange[0] + more, f"is not task {branch.task}'s to change", remedy)
+        raise _error(branch, strange[0] + more, f"is not task {branch.task}'s to change", remedy)
     entry = git.entry(branch.tip, path)
     if entry is None:
-        raise _refused(branch, path, "is deleted", "sync again, or delete the branch")
+        raise _error(branch, path, "is deleted", "sync again, or delete the branch")
     if entry.mode != "100644" or entry.kind != "blob":
-        raise _refused(branch, path, f"is no plain file (mode {entry.mode})", "sync again")
+        raise _error(branch, path, f"is no plain file (mode {entry.mode})", "sync again")
     if entry.size > settings.max_size:
         text = f"has {entry.size} bytes, more than publish.max-size ({settings.max_size})"
-        raise _refused(branch, path, text, "raise that, or keep the export in DVC")
+        raise _error(branch, path, text, "raise that, or keep the export in DVC")
     if git.entry(base, f"{path}.dvc"):
         text = "is kept in DVC, where a branch cannot change it"
-        raise _refused(branch, path, text, f"`dvc add` the new one, or `dvc remove {path}.dvc`")
+        raise _error(branch, path, text, f"`dvc add` the new one, or `dvc remove {path}.dvc`")
     now = git.entry(base, path)
     return None if now and now.id == entry.id else Change(dataset, path, entry.id)
 
 
-def _touched(git: Git, common: str, base: str, tip: str) -> set[str]:
+def _list_changed(git: Git, common: str, base: str, tip: str) -> set[str]:
     """Return every path that the branch, or one of its commits on the way, changes."""
     options = ("diff-tree", "-r", "-z", "--no-renames", "--name-only", "--no-commit-id")
     whole = git(*options, common, tip)
@@ -62,6 +62,6 @@ def _touched(git: Git, common: str, base: str, tip: str) -> set[str]:
     return {path for path in f"{whole}\0{each}".split("\0") if path}
 
 
-def _refused(branch: Branch, path: str, what: str, remedy: str) -> PipelineError:
+def _error(branch: Branch, path: str, what: str, remedy: str) -> PipelineError:
     shown = path.encode("unicode_escape").decode("ascii")  # a path may hold line ends and worse
     return PipelineError(f"{branch.name}: {shown}{' ' if shown else ''}{what}; {remedy}")

@@ -23,7 +23,7 @@ class Branch(NamedTuple):
     time: int
 
 
-def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
+def find_waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     """Return the branches that are not in base, oldest first, and those passed over, with why.
 
     Of two branches of one task, CVAT goes on with the newer one only. One that is dated in the
@@ -35,7 +35,7 @@ def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     found: dict[int, Branch] = {}
     passed: list[tuple[str, str]] = []
     lines = [line.split(" ", 2) for line in listed.split("\n") if line]  # names may hold U+2028
-    dated = [(tip, _trusted(int(time or 0)), ref) for tip, time, ref in lines]
+    dated = [(tip, _trust(int(time or 0)), ref) for tip, time, ref in lines]
     for tip, time, ref in sorted(dated, key=lambda each: (each[1], each[2])):
         name = ref.removeprefix(BRANCHES)
         matched = NAME.fullmatch(name)
@@ -54,6 +54,6 @@ def waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
     return sorted(found.values(), key=lambda branch: (branch.time, branch.name)), passed
 
 
-def _trusted(time: int) -> int:
+def _trust(time: int) -> int:
     """Return a commit's date, in seconds, or the oldest one if it is later than tomorrow."""
     return time if time < clock.time() + DAY else 0

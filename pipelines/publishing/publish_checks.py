@@ -10,16 +10,17 @@ from pipelines.storage.dvc import Dvc, Stage
 from pipelines.storage.dvc_files import Named
 
 CONTROL = (".dvc", ".dvcignore", ".git", ".gitignore", ".gitattributes", ".gitmodules")
-"""Names that DVC or git would take for orders."""
+"""Names of files that DVC or git would read as its own configuration."""
 
 
-def nothing_left(dvc: Dvc, targets: Sequence[str]) -> None:
-    """Refuse if a stage would still run."""
+def refuse_unfinished(dvc: Dvc, targets: Sequence[str]) -> None:
+    """Refuse a pipeline of which a stage would still run."""
     if left := dvc.pending(targets):
-        raise PipelineError(f"dvc.yaml: {left[0]} would run again after it ran; its outputs change")
+        text = "would run again after it ran; make its outputs the same each time"
+        raise PipelineError(f"dvc.yaml: {left[0]}: {text}")
 
 
-def all_named(stages: Iterable[Stage], lock: Mapping[str, list[Named]]) -> None:
+def refuse_unnamed(stages: Iterable[Stage], lock: Mapping[str, list[Named]]) -> None:
     """Refuse a dvc.lock that lacks a stage or an output: DVC truncates it when a disk is full."""
     for stage in stages:
         named = {each.path for each in lock.get(stage.name, [])}
@@ -27,7 +28,7 @@ def all_named(stages: Iterable[Stage], lock: Mapping[str, list[Named]]) -> None:
             raise PipelineError(f"dvc.lock: lacks {lost[0]} of {stage.name}; is the disk full?")
 
 
-def plain(folder: Path, named: Iterable[Named]) -> None:
+def refuse_odd_files(folder: Path, named: Iterable[Named]) -> None:
     """Refuse outputs that are no plain files, or not as many as dvc.lock says.
 
     Outputs that were not made now are not on this disk, but in the remote.
@@ -47,7 +48,7 @@ def plain(folder: Path, named: Iterable[Named]) -> None:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    """Yield everything below a path that is no folder, and folders that are orders."""
+    """Yield everything below a path that is no folder, and folders that DVC or git would read."""
     if path.is_symlink() or not path.is_dir() or path.name in CONTROL:
         yield path
         return

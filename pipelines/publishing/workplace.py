@@ -1,4 +1,4 @@
-"""The folder in .git where a publish works: made anew each time, held by one process at a time.
+"""The folder in .git where a publish works: cleared each time, held by one process at a time.
 
 Git is asked and told everything in a repository of its own there, which borrows the objects of
 the clone. So a publish that is killed inside any command of git leaves the clone as it was, and
@@ -26,9 +26,9 @@ KEPT = re.compile(
 
 
 @contextmanager
-def held(clone: Git) -> Iterator[Path]:
+def hold(clone: Git) -> Iterator[Path]:
     """Yield the folder, held by this process alone; Transient if another one has it."""
-    place = _common(clone) / NAME
+    place = _git_folder(clone) / NAME
     if not place.is_dir() or place.is_symlink():
         remove(place)
         place.mkdir()
@@ -45,7 +45,7 @@ def held(clone: Git) -> Iterator[Path]:
             clear(place)
 
 
-def repository(clone: Git, place: Path) -> Git:
+def make_repository(clone: Git, place: Path) -> Git:
     """Clear the folder and make the repository: the clone's objects and server, no branches."""
     clear(place)
     if clone("rev-parse", "--is-shallow-repository") == "true":
@@ -66,21 +66,21 @@ def _copy_settings(clone: Git, made: Git) -> None:
         key, given, value = entry.partition("\n")
         value = value if given else "true"
         if key.endswith(("url", "pushurl")) and key.startswith("remote."):
-            value = _absolute(value, clone.folder)
+            value = _make_absolute(value, clone.folder)
         if KEPT.match(key):
             made.set(key, value)
 
 
-def _absolute(url: str, folder: Path) -> str:
+def _make_absolute(url: str, folder: Path) -> str:
     """Return the address of a server; a relative path is one from the clone's folder."""
     return str((folder / url).resolve()) if (folder / url).exists() else url
 
 
-def _common(clone: Git) -> Path:
+def _git_folder(clone: Git) -> Path:
     try:
         return Path(clone("rev-parse", "--path-format=absolute", "--git-common-dir"))
     except PipelineError as error:  # not one, or another user's
-        (why,) = re.findall(r"^fatal: (.*)$", str(error), re.M)[:1] or [str(error)]
+        why = str(error).partition("fatal: ")[2] or str(error)
         raise PipelineError(f"{clone.folder}: is no clone of a registry: {why}") from None
 
 

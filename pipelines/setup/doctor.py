@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pipelines import commands, messages
 from pipelines.containers import engine, images
 from pipelines.errors import PipelineError
-from pipelines.storage import remote
+from pipelines.storage import remote, remote_objects
 from pipelines.storage.git import Git
 
 SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # its name
@@ -136,7 +136,7 @@ def _remote() -> Iterator[Finding]:
     verified = _setting(f"remote.{name}.verify") == "true"
     wrong = "" if verified else f"dvc config remote.{name}.verify true"
     yield Finding("what is read from it is checked", wrong and f"it is not; run `{wrong}`")
-    found = remote.probed(Path.cwd())
+    found = remote.probe(Path.cwd())
     yield Finding("it can be read", found["read"])
     yield Finding("it can be written to", found["write"])
     if not found["deletable"]:
@@ -180,7 +180,7 @@ def _cache() -> Iterator[Finding]:
     wrong = [
         path
         for path in tqdm(objects, "the cache", unit=" objects", leave=False, disable=None)
-        if remote.hash_file(path) != f"{path.parent.name}{path.name}".removesuffix(".dir")
+        if remote_objects.hash_file(path) != f"{path.parent.name}{path.name}".removesuffix(".dir")
     ]
     remedy = "delete it there, then `dvc pull`; write no file that DVC keeps, but replace it"
     text = f"{len(wrong)} do not; the first is {wrong[0]}: {remedy}" if wrong else ""

@@ -1,23 +1,28 @@
 """DVC in a work tree: which stages are published, running them, sending what they made."""
 
 import json
-import os
 import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipelines import commands
 from pipelines.errors import PipelineError, Transient
-from pipelines.storage import remote
+from pipelines.output_lines import Listener
+from pipelines.storage import dvc_progress, remote
+from pipelines.storage.dvc_progress import Progress
 
 SHELL = Path(__file__).with_name("stage-shell")
+"""The shell of the stages, which hands on nothing of the environment but what docker needs."""
+
 TRIES = 3
 """How often `dvc push` is tried."""
 
 ABSENT = ("deleted", "not in cache")
 """What `dvc status` says of data that is not on this disk; that is no change."""
+
+FAILED = re.compile(r"failed to run: .*?, exited with (\d+)", re.S)
+"""How DVC says that a stage failed: with its whole command."""
 
 
 class Stage(NamedTuple):
@@ -25,6 +30,7 @@ class Stage(NamedTuple):
 
     cached: whether a remote is to hold its outputs; the others are made where they are needed.
     outs: path -> the remote that holds it, empty for the default one. metrics, deps: paths.
+    The name of a stage of another file than the dvc.yaml at the top begins with its path and `:`.
     """
 
     name: str
@@ -57,18 +63,28 @@ class Dvc:
 
     def pending(self, targets: Sequence[str]) -> list[str]:
         """Return the stages that would run."""
+        if not targets:  # DVC would take that for all stages
+            return []
         said = self._run("repro", "--dry", "--pull", "--allow-missing", "--no-run-cache", *targets)
         return re.findall(r"^Running stage '(.+)':$", said, re.M)
 
     def why(self, targets: Sequence[str]) -> list[tuple[str, str]]:
         """Return the stages that would run, with what changed for them."""
+        if not targets:  # DVC would take that for all stages
+            return []
         changed = json.loads(self._run("status", "--json", *targets).strip() or "{}")
         found: list[str] = self._index("changed", *targets)
         return [(stage, _reasons(changed.get(stage, []))) for stage in found]
 
-    def repro(self, targets: Sequence[str]) -> None:
-        """Run the stages that are to run; fetch what they need, and nothing else."""
-        self._run("repro", "--pull", "--allow-missing", "--no-run-cache", *targets)
+    def repro(self, words: Sequence[str], stages: Iterable[Stage]) -> Progress:
+        """Run `dvc repro` with options and targets, telling each stage as it begins.
+
+        stages: those of the pipeline. Return what ran and what was up to date.
+        """
+        titles = {each.name: dvc_progress.title(each.name, each.outs) for each in stages}
+        progress = Progress(titles)
+        self._run("repro", *words, listener=progress)
+        return progress
 
     def push(self, targets: Sequence[str]) -> str:
         """Send what the stages made; return why that failed after some tries, or nothing.
@@ -76,7 +92,7 @@ class Dvc:
         A PipelineError says that the remote refuses, Transient that it does not answer.
         """
         why = ""
-        for _ in range(TRIES):
+        for _ in range(TRIES if targets else 0):  # DVC takes no targets for all stages
             try:
                 self._run("push", *targets)
             except Transient as error:
@@ -85,10 +101,10 @@ class Dvc:
             except PipelineError as error:
                 why = str(error)
                 if remote.REFUSALS.search(why):
-                    raise PipelineError(remote.refused("written to", why)) from None
+                    raise PipelineError(remote.describe_refusal("written to", why)) from None
             else:
                 return ""
-        return f"the remote does not take the data: {why}"
+        return f"the remote does not take the data: {why}" if why else ""
 
     def _index(self, *words: str) -> Any:
         """Ask DVC what it knows of the pipeline."""
@@ -100,22 +116,19 @@ class Dvc:
             raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
         return json.loads(done.stdout.splitlines()[-1])
 
-    def _run(self, *words: str) -> str:
-        """Run DVC; stages see nothing of the environment but what stage-shell hands on."""
-        done = commands.run(
-            *(sys.executable, "-m", "dvc", *words),
-            env={
-                **os.environ,
-                "SHELL": str(SHELL),
-                "DVC_NO_ANALYTICS": "1",
-                "PWD": str(self.folder),
-            },
+    def _run(self, *words: str, listener: Listener | None = None) -> str:
+        """Run DVC and return its output; stages see only what stage-shell hands on."""
+        done = commands.module(
+            "dvc",
+            *words,
+            env={"SHELL": str(SHELL), "DVC_NO_ANALYTICS": "1", "PWD": str(self.folder)},
             folder=self.folder,
             timeout=self.seconds,
+            listener=listener,
         )
         if done.returncode:
             raise PipelineError(_why(f"{done.stdout}\n{done.stderr}", words[0]))
-        return f"{done.stdout}\n{done.stderr}"
+        return done.stdout
 
 
 def _reasons(found: list[Any]) -> str:
@@ -125,13 +138,15 @@ def _reasons(found: list[Any]) -> str:
         for what, paths in each.items():
             named = paths if isinstance(paths, dict) else {}
             said += [f"{what}: {path}" for path, how in named.items() if how not in ABSENT]
-    return ", ".join(said) or "what it is made of is made again"
+    return ", ".join(said) or "a stage that it depends on would run"
 
 
 def _why(said: str, command: str) -> str:
-    """Return the line that says why DVC failed: the stage's own, else DVC's."""
+    """Return the line that says why DVC failed: the stage's own, docker's, or DVC's."""
+    if errors := commands.refusals(said):
+        return " | ".join(errors)
+    said = FAILED.sub(r"its command ended with \1", said)
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    docker = [line for line in lines if line.startswith("docker: ")]
     errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
-    return " | ".join(
-        commands.refusals(said) or [f"dvc {command}: {line}" for line in errors or lines[-1:]]
-    )
+    return " | ".join([*docker, *(f"dvc {command}: {line}" for line in errors or lines[-1:])])

@@ -1,11 +1,18 @@
 """What the files of DVC name: the data that a commit needs the remote to hold."""
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import yaml
 
 from pipelines.errors import PipelineError
+
+EMPTY = "schema: '2.0'\nstages: {}\n"
+"""A dvc.lock of a pipeline that never ran."""
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The reader of plain YAML: the fast one, if this Python has it."""
 
 
 class Named(NamedTuple):
@@ -56,11 +63,29 @@ def of_dvc_file(text: str, path: str) -> list[Named]:
     return list(_named(entry, folder))
 
 
-def without(text: str, stages: Iterable[str]) -> str:
-    """Return a dvc.lock without the entries of some stages."""
-    lock = _mapping(_load(text, "dvc.lock"), "dvc.lock")
-    kept = {k: v for k, v in (lock.get("stages") or {}).items() if k not in set(stages)}
-    return yaml.safe_dump({**lock, "stages": kept}, sort_keys=False, allow_unicode=True)
+def drop_stages(text: str, stages: Iterable[str]) -> str:
+    """Return a dvc.lock without the entries of some stages; what is left is as DVC wrote it."""
+    names = of_lock(text).keys()
+    dropped = names & {*stages}
+    if not dropped:
+        return text
+    if dropped == names:
+        return EMPTY
+    begins = _begins(text)
+    head = text[: begins[0][1]]
+    parts = [(name, text[begin:end]) for (name, begin), (_, end) in pairwise(begins)]
+    return head + "".join(part for name, part in parts if name not in dropped)
+
+
+def _begins(text: str) -> list[tuple[str, int]]:
+    """Return the stages of a dvc.lock and where the lines of each begin, then where all end."""
+    document = yaml.compose(text, yaml.SafeLoader)
+    assert isinstance(document, yaml.MappingNode)  # or of_lock had refused it
+    key, stages = document.value[-1]  # DVC writes them last
+    if key.value != "stages" or stages.flow_style:
+        raise PipelineError("dvc.lock: is not as DVC writes it; restore it from git")
+    found = [(each.value, each.start_mark.index) for each, _ in stages.value]
+    return [*((name, text.rindex("\n", 0, at) + 1) for name, at in found), ("", len(text))]
 
 
 def _named(entry: Any, folder: str) -> Iterator[Named]:
@@ -73,7 +98,7 @@ def _named(entry: Any, folder: str) -> Iterator[Named]:
 
 def _load(text: str, where: str) -> Any:
     try:
-        return yaml.safe_load(text) or {}
+        return yaml.load(text, LOADER) or {}  # noqa: S506  # it is a safe one
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise PipelineError(f"{where}: is no plain YAML: {said}; restore it from git") from None

@@ -40,10 +40,12 @@ class Git:
     def __call__(
         self, *words: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> str:
-        """Run git and return what it printed."""
-        return commands.output(
-            "git", *SAFE, *words, stdin=stdin, env=self._env(env), folder=self.folder
-        )
+        """Run git and return what it printed, trailing blanks removed."""
+        command = ("git", *SAFE, *words)
+        done = commands.run(*command, stdin=stdin, env=self._env(env), folder=self.folder)
+        if done.returncode:
+            raise PipelineError(f"git {words[0]}: {_why(done.stderr) or done.returncode}")
+        return done.stdout.rstrip()
 
     def works(self, *words: str) -> bool:
         """Run git and tell whether it succeeded."""
@@ -62,12 +64,8 @@ class Git:
             "git", *SAFE, *words, env=self._env(), folder=self.folder, timeout=self.seconds
         )
         if done.returncode:
-            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            theirs = [line for line in lines if line.startswith("remote: ")]  # a hook's own words
-            ours = [line for line in lines if not line.startswith("remote:")]
-            fatal = [line for line in ours if line.startswith(("fatal:", "error:"))]
-            last = [*theirs[-3:], *(fatal or ours)[-3:]]
-            raise Transient(f"git {words[0]}: the server of `origin` says: {' | '.join(last)}")
+            said = _why(done.stderr)
+            raise Transient(f"git {words[0]}: the server of `origin` says: {said}")
         return done.stdout.rstrip()
 
     def _env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -75,6 +73,8 @@ class Git:
 
     def default(self) -> str:
         """Return the name of the server's default branch."""
+        if not self.works("remote", "get-url", "origin"):
+            raise PipelineError("origin: is not set; run `git remote add origin ADDRESS`")
         said = self.server("ls-remote", "--symref", "origin", "HEAD")
         found = re.match(r"ref: refs/heads/(\S+)\tHEAD", said)
         if not found:
@@ -99,9 +99,9 @@ class Git:
         path = self.folder / "config"
         section, _, name = key.rpartition(".")
         first, _, second = section.partition(".")
-        title = f'[{first} "{_quoted(second)}"]' if second else f"[{first}]"
+        title = f'[{first} "{_quote(second)}"]' if second else f"[{first}]"
         with path.open("a", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(f'{title}\n\t{name} = "{_quoted(value)}"\n')
+            file.write(f'{title}\n\t{name} = "{_quote(value)}"\n')
 
     def has_branch(self, name: str) -> bool:
         """Tell whether CVAT has pushed a branch of this name."""
@@ -109,7 +109,10 @@ class Git:
 
     def commit(self, name: str) -> str:
         """Return the id of the commit that a name stands for."""
-        return self("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        done = self._run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        if done.returncode:
+            raise PipelineError(f"{self.folder}: has no commit {name}; commit what is there")
+        return done.stdout.strip()
 
     def is_ancestor(self, one: str, other: str) -> bool:
         """Tell whether a commit is another one, or before it."""
@@ -158,6 +161,15 @@ class Git:
         return commands.run("git", "config", setting, folder=self.folder).stdout.strip()
 
 
-def _quoted(text: str) -> str:
+def _why(said: str) -> str:
+    """Return in one line why git failed: a hook's own words, and git's."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    theirs = [line for line in lines if line.startswith("remote: ")]
+    ours = [line for line in lines if not line.startswith("remote:")]
+    fatal = [line for line in ours if line.startswith(("fatal:", "error:"))]
+    return " | ".join([*theirs[-3:], *(fatal or ours)[-3:]])
+
+
+def _quote(text: str) -> str:
     """Return text as git reads it between quotes in a configuration file."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -148,9 +148,9 @@ def test_a_lock_names_the_outputs_of_each_stage() -> None:
 
 
 def test_a_lock_loses_the_stages_that_are_not_published() -> None:
-    left = dvc_files.without(LOCK, ["two", "three"])
+    left = dvc_files.drop_stages(LOCK, ["two", "three"])
     assert dvc_files.of_lock(left) == {"one@a": dvc_files.of_lock(LOCK)["one@a"]}
-    assert dvc_files.without(left, []) == left
+    assert dvc_files.drop_stages(left, []) == left
 
 
 @pytest.mark.parametrize("text", ["- 1", "stages: 1", "stages: {a: 1}", "a: {", "1"])
@@ -213,7 +213,7 @@ def test_branches_wait_oldest_first_whatever_their_names_and_times_are(clone: Gi
     none = pushed(clone, "cvat_3_(none)", "")
     git(clone.folder, "update-ref", f"{BRANCHES}cvat_4_merged", DEFAULT)
 
-    waiting, passed = branches.waiting(clone, clone.commit(DEFAULT))
+    waiting, passed = branches.find_waiting(clone, clone.commit(DEFAULT))
 
     assert waiting == [
         Branch("cvat_3_(none)", 3, none, 0),
@@ -228,7 +228,7 @@ def test_of_two_branches_of_a_task_the_newer_waits(clone: Git) -> None:
     pushed(clone, "cvat_12_b", "1700000001")
     pushed(clone, "cvat_012_c", "1700000000")
 
-    waiting, passed = branches.waiting(clone, clone.commit(DEFAULT))
+    waiting, passed = branches.find_waiting(clone, clone.commit(DEFAULT))
 
     assert [branch.tip for branch in waiting] == [new]
     assert [name for name, _ in passed] == ["cvat_012_c", "cvat_12_b"]
@@ -239,7 +239,7 @@ def test_a_branch_dated_in_the_future_makes_no_other_older(clone: Git) -> None:
     honest = pushed(clone, "cvat_12_honest", "1700000000")
     alone = pushed(clone, "cvat_13_alone", "4070908800")
 
-    waiting, passed = branches.waiting(clone, clone.commit(DEFAULT))
+    waiting, passed = branches.find_waiting(clone, clone.commit(DEFAULT))
 
     assert {branch.tip for branch in waiting} == {honest, alone}
     assert [name for name, _ in passed] == ["cvat_12_future"]
@@ -255,7 +255,7 @@ def test_a_name_of_other_characters_is_passed_over_and_shown_in_ascii(
     pushed(clone, name)
     kept = pushed(clone, "cvat_2_kept")
 
-    waiting, passed = branches.waiting(clone, clone.commit(DEFAULT))
+    waiting, passed = branches.find_waiting(clone, clone.commit(DEFAULT))
 
     assert [branch.tip for branch in waiting] == [kept]
     assert [shown for shown, _ in passed] == [name.encode("unicode_escape").decode()]
@@ -273,7 +273,7 @@ def test_a_branch_of_very_many_commits_is_refused_before_they_are_looked_at(clon
     branch = Branch("cvat_1_long", 1, clone.commit("refs/heads/long"), 0)
 
     with pytest.raises(PipelineError, match="has more than 100 commits; delete it and sync"):
-        branch_rules.change(clone, base, branch, known)
+        branch_rules.read_change(clone, base, branch, known)
 
 
 def test_a_change_that_a_later_commit_takes_back_is_found(clone: Git) -> None:
@@ -288,7 +288,7 @@ def test_a_change_that_a_later_commit_takes_back_is_found(clone: Git) -> None:
     branch = Branch("cvat_1_x", 1, clone.commit("HEAD"), 0)
 
     with pytest.raises(PipelineError, match=r"x: dvc\.yaml\\u202e\\n is not task 1's") as caught:
-        branch_rules.change(clone, base, branch, known)
+        branch_rules.read_change(clone, base, branch, known)
     assert str(caught.value).isprintable()
 
 
@@ -303,7 +303,7 @@ def test_an_export_in_dvc_is_not_for_a_branch(clone: Git) -> None:
     known, branch = Settings({"a": path}, {1: "a"}), Branch("cvat_1_x", 1, tip, 0)
     base = clone.commit("HEAD")
     with pytest.raises(PipelineError, match="is kept in DVC"):
-        branch_rules.change(clone, base, branch, known)
+        branch_rules.read_change(clone, base, branch, known)
 
 
 def test_a_commands_output_is_text_whatever_bytes_it_has() -> None:
@@ -369,7 +369,9 @@ def out(folder: Path, files: int | None = 1) -> Named:
 
 def test_plain_files_as_many_as_the_lock_says_pass_and_what_is_not_here_too(tmp_path: Path) -> None:
     file = Named("data/a/one.xml", "22", 1, None)
-    publish_checks.plain(tmp_path, [out(tmp_path), file, Named("data/absent", "33.dir", 1, 5)])
+    publish_checks.refuse_odd_files(
+        tmp_path, [out(tmp_path), file, Named("data/absent", "33.dir", 1, 5)]
+    )
 
 
 @pytest.mark.parametrize("name", ["link", "fifo", *publish_checks.CONTROL, "deep/.dvcignore"])
@@ -388,13 +390,13 @@ def test_an_output_with_what_is_no_plain_file_is_refused(
     else:
         path.touch()
     with pytest.raises(PipelineError, match=f"^data/a/{re.escape(name)}: is no plain file of data"):
-        publish_checks.plain(tmp_path, [named])
+        publish_checks.refuse_odd_files(tmp_path, [named])
 
 
 def test_an_output_that_is_a_dangling_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "labelmap.txt").symlink_to("absent")
     with pytest.raises(PipelineError, match=r"^labelmap\.txt: is no plain file"):
-        publish_checks.plain(tmp_path, [Named("labelmap.txt", "11", 1, None)])
+        publish_checks.refuse_odd_files(tmp_path, [Named("labelmap.txt", "11", 1, None)])
 
 
 @pytest.mark.parametrize("files", [0, 2])
@@ -402,4 +404,4 @@ def test_an_output_of_another_count_than_the_lock_says_is_refused(
     tmp_path: Path, files: int
 ) -> None:
     with pytest.raises(PipelineError, match=f"data/a: has 1 files, but dvc.lock says {files}"):
-        publish_checks.plain(tmp_path, [out(tmp_path, files)])
+        publish_checks.refuse_odd_files(tmp_path, [out(tmp_path, files)])

@@ -30,7 +30,13 @@ def test_what_programs_read_is_as_it_was_written() -> None:
 def test_people_do_not_see_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for tell in (messages.say, messages.warn, messages.refuse):
+    for tell in (
+        messages.say,
+        messages.tell,
+        messages.tell_passing,
+        messages.warn,
+        messages.refuse,
+    ):
         tell(f"a {SECRET} z")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary"))
@@ -38,7 +44,7 @@ def test_people_do_not_see_it(
 
     shown = "".join(capsys.readouterr()) + (tmp_path / "summary").read_text()
     assert SECRET not in shown
-    assert shown.count("a *** z") == 4
+    assert shown.count("a *** z") == 6
     assert r"a \*\*\* z" in shown
 
 

@@ -25,10 +25,9 @@ import functools, json, os, shutil, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, os.getcwd())
 from pipelines import commands
-from pipelines.publishing import attempt, publish, publish_checks
+from pipelines.publishing import attempt, publish, publish_checks, stored
 from pipelines.storage import git
 from pipelines.__main__ import main
-from pipelines.publishing.attempt import Attempt
 from pipelines.errors import PipelineError, Transient
 from pipelines.storage.git import Git
 HERE = Path(__file__).parent
@@ -46,12 +45,12 @@ def wait(*_):
 def wrap(kind, name, before=None, after=None):
     old = getattr(kind, name)
     @functools.wraps(old)
-    def new(self, *words):
+    def new(*words, **options):
         if before:
-            before(self, *words)
-        done = old(self, *words)
+            before(*words)
+        done = old(*words, **options)
         if after:
-            after(self, *words)
+            after(*words)
         return done
     setattr(kind, name, new)
 
@@ -69,7 +68,16 @@ sys.exit(main())
 """
 """Runs the pipelines of the folder it is started in, changed by CODE."""
 
-STEPS = ["merge", "validate", "reproduce", "tree", "gate", "push_data", "verify", "commit"]
+STEPS = [
+    "merge",
+    "validate",
+    "reproduce",
+    "collect",
+    "check_result",
+    "push_data",
+    "verify",
+    "commit",
+]
 
 
 class Driven:
@@ -173,10 +181,10 @@ def test_a_publish_killed_after_any_step_leaves_no_trace_and_a_rerun_publishes(
 ) -> None:
     branch = world.sync()
     before = world.bare.refs()
-    for step in ("work", *STEPS):
-        code = f"wrap(Attempt, {step!r}, after=die)"
-        if step == "work":
-            code = "wrap(Attempt, 'merge', before=die)"
+    for step in ("work_tree", *STEPS):
+        code = f"wrap(attempt, {step!r}, after=die)"
+        if step == "work_tree":
+            code = "wrap(attempt, 'merge', before=die)"
         assert Driven(world, code).end() == -signal.SIGKILL, step
         assert world.bare.refs() == before, step
     world.publish()
@@ -402,7 +410,7 @@ def _dvc_at_work(folder: Path, word: str) -> list[int]:
 
 def test_a_publish_at_work_keeps_a_second_out_and_a_killed_one_does_not(world: World) -> None:
     branch = world.sync()
-    first = Driven(world, "wrap(Attempt, 'merge', before=wait)")
+    first = Driven(world, "wrap(attempt, 'merge', before=wait)")
     first.until()
     second = world.publish(code=3)
     assert second.stderr == "error: another publish is at work in this clone; wait for it\n"
@@ -420,7 +428,7 @@ def second_clone(world: World) -> Registry:
 def race(world: World) -> None:
     """Have two publishers read the same commit, and then go for it at once."""
     other = second_clone(world)
-    code = "wrap(Attempt, 'push_commit', before=once(wait))"
+    code = "wrap(attempt, 'push_commit', before=once(wait))"
     both = [Driven(world, code), Driven(world, code, where=other, name="other")]
     for each in both:
         each.until()
@@ -470,7 +478,7 @@ def sync_of_movie3(world: World) -> str:
 
 def test_a_commit_pushed_meanwhile_is_kept_and_the_result_is_built_on_it(world: World) -> None:
     branch = world.sync()
-    code = "wrap(Attempt, 'push_data', before=once(wait))"
+    code = "wrap(attempt, 'push_data', before=once(wait))"
     client = Driven(world, code, words="publish --max-drop 1")
     client.until()
     params = world.file("params.yaml").decode()
@@ -509,9 +517,9 @@ def test_a_push_that_the_server_rejects_is_told_in_its_words(world: World) -> No
 def test_a_default_branch_that_moves_at_each_try_is_given_up_after_five(world: World) -> None:
     branch, before = world.sync(), world.bare.refs()
     code = """
-def moved(self):
-    print("try", self.branch and self.branch.name, flush=True)
-Attempt.run = moved
+def moved(plan):
+    print("try", plan.branch and plan.branch.name, flush=True)
+attempt.publish_once = moved
 publish.time.sleep = lambda seconds: None
 """
     client = Driven(world, code)
@@ -522,26 +530,27 @@ publish.time.sleep = lambda seconds: None
 
 
 CUT = """
-def cut(self):
-    path = self.folder / "dvc.lock"
+def cut(work):
+    def outputs(lock):
+        found = stored.outputs(work, lock)
+        return {name: [(each.path, each.md5) for each in outs] for name, outs in found.items()}
+    path = work.folder / "dvc.lock"
     whole = path.read_text()
-    wanted = {n: [(e.path, e.md5) for e in outs] for n, outs in self._published(whole).items()}
+    wanted = outputs(whole)
     for length in range(0, len(whole), STEP):
         path.write_text(whole[:length])
         try:
-            self.tree()
-            named = self._published(self.lock())
-            publish_checks.all_named([stage for stage in self.stages if stage.cached], named)
-            found = {n: [(e.path, e.md5) for e in outs] for n, outs in named.items()}
+            result = attempt.collect(work, frozenset())
+            publish_checks.refuse_unnamed(work.stored, stored.outputs(work, result.lock))
+            found = outputs(result.lock)
             if found != wanted:
                 print("looked up", length, [found[n] for n in found if found[n] != wanted[n]])
-                self.push_data()
-                self.verify()
+                attempt.verify(work, result, attempt.push_data(work))
                 print("accepted", length, whole[length - 80:length], flush=True)
         except PipelineError:
             print("refused", length, flush=True)
     path.write_text(whole[:LENGTH])
-wrap(Attempt, "reproduce", after=cut)
+wrap(attempt, "reproduce", after=cut)
 """
 
 
@@ -562,12 +571,12 @@ def test_these_tests_notice_a_publish_that_moves_the_branch_before_it_sends_data
     world.sync()
     path = world.clone / "pipelines/publishing/attempt.py"
     text = path.read_text()
-    right = "            self.push_data()\n            self.verify()\n"
+    right = "        unsent = push_data(work)\n        verify(work, result, unsent)\n"
     assert right in text
-    wrong = "            self.push_commit(self.commit(tree))\n            self.push_data()\n"
+    wrong = "        push_commit(work, result, commit(work, result))\n        push_data(work)\n"
     path.write_text(text.replace(right, wrong))
     before = world.head
-    client = Driven(world, "wrap(Attempt, 'push_data', before=die)")
+    client = Driven(world, "wrap(attempt, 'push_data', before=die)")
     assert client.end() == -signal.SIGKILL
     assert world.head != before
     with pytest.raises(AssertionError):

@@ -447,9 +447,9 @@ def test_a_wrong_byte_in_a_folder_is_found_and_put_right(world: World, stored: P
 
     assert md5(wrong.read_bytes(), usedforsecurity=False).hexdigest() != named.md5
     git(world.clone.folder, "pull", "-q")
-    found = remote.lacking(world.clone.folder, [named], known=[])
+    found = remote.find_lacking(world.clone.folder, [named], known=[])
     assert "hashes to" in found["x"]
-    before_it = remote.lacking(world.clone.folder, [named], known=[named.md5])
+    before_it = remote.find_lacking(world.clone.folder, [named], known=[named.md5])
     assert before_it == {}, "what was there before is not read"
 
     world.bare.git("update-ref", f"refs/heads/{world.branch}", before)

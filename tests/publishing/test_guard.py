@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from publishing.conftest import Published, made
-from publishing.worlds import EXPORT, World, with_less_of_a_car
+from publishing.worlds import EXPORT, World, errors, with_less_of_a_car
 from services import azurite as azure
 from services import cvat
 from services.gitserver import GitServer, git
@@ -203,7 +203,7 @@ def test_every_hostile_branch_is_refused_in_one_line_and_nothing_is_published(
     for name in UNNAMEABLE + UNSHOWABLE:
         shown = name.encode("unicode_escape").decode()
         refused(said.stderr, shown, 0, "", "its name has characters other than A-Z a-z 0-9 . _")
-    assert said.stderr.count("\n") == len({*FORBIDDEN, *UNOWNED, *UNNAMEABLE, *UNSHOWABLE}) + 1
+    assert len(errors(said.stderr)) == len({*FORBIDDEN, *UNOWNED, *UNNAMEABLE, *UNSHOWABLE}) + 1
     shows_nothing_else(said.stderr)
     assert "refs/heads/master" not in said.stdout
     assert [*world.folder.rglob("pwned*")] == []
@@ -278,8 +278,8 @@ def test_check_says_what_would_be_taken_of_an_honest_one_and_what_it_cannot_know
     unnameable = world.pipelines("check '$(touch pwned)'", 1).stderr
 
     assert said == f"cvat_12_honest: may be published: {EXPORT} of movie2\n"
-    assert absent == "error: cvat_12_absent: origin has no such branch of CVAT\n"
-    assert unnameable == "error: $(touch pwned): origin has no such branch of CVAT\n"
+    assert errors(absent) == ["error: cvat_12_absent: origin has no such branch of CVAT"]
+    assert errors(unnameable) == ["error: $(touch pwned): origin has no such branch of CVAT"]
     assert scene.state == before
     assert config.read_text() == text
     assert git(world.clone.folder, "status", "--porcelain") == ""

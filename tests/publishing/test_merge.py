@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from publishing.worlds import EXPORT, World, with_less_of_a_car
+from publishing.worlds import EXPORT, World, errors, with_less_of_a_car
 from services.cvat import ATTRIBUTES, POINTER
 from services.gitserver import git
 
@@ -106,11 +106,11 @@ def test_the_export_of_the_branch_is_published_whole_though_the_default_branch_c
 def test_a_merge_that_goes_by_hunks_would_be_found(world: World) -> None:
     attempt = world.clone / "pipelines/publishing/attempt.py"
     text = attempt.read_text()
-    put, blob = 'here("read-tree", "--reset", "-u", wanted)', "= self.change.blob\n"
+    put, blob = 'here("read-tree", "--reset", "-u", wanted)', "= work.plan.change.blob\n"
     assert put in text
     assert text.count(blob) == 1
     text = text.replace(put, 'wanted = here("write-tree")')
-    ours = "= self.git.blob((self.folder / self.change.path).read_bytes())\n"
+    ours = "= git.blob((work.folder / work.plan.change.path).read_bytes())\n"
     attempt.write_text(text.replace(blob, ours))
     base, tip = forked(world)
 
@@ -128,7 +128,7 @@ def test_a_loss_of_objects_is_published_only_if_somebody_says_that_it_is_meant(
 
     said = world.publish(code=1).stderr
 
-    (line,) = said.splitlines()
+    (line,) = errors(said)
     drop = r"error: cvat_12_main_street: data/movie2/metrics.json: would drop \d+% of its "
     rest = r"(pictures|objects) \(\d+ -> \d+, limit 20%\); .*--max-drop 1"
     assert re.fullmatch(drop + rest, line)
@@ -175,7 +175,7 @@ def test_what_is_refused_of_one_task_does_not_stop_another_and_the_newer_of_two_
 
     said = world.publish(code=1)
 
-    assert said.stderr.splitlines() == [
+    assert errors(said.stderr) == [
         "error: cvat_12_an_older_name: cvat_12_a_newer_name is newer and of the same task; "
         "delete the older one",
         "error: cvat_31_zip: .gitattributes is not task 31's to change; "
@@ -224,7 +224,7 @@ def test_status_says_what_would_be_done_and_publish_does_it_without_a_branch(
     lines = said.splitlines()
     assert lines[0] == f"{branch}: waits"
     assert "  prepare-annotations@movie2: would run: changed deps: params.yaml" in said
-    assert "  merge-annotations-training: would run: what it is made of is made again" in lines
+    assert "  merge-annotations-training: would run: a stage that it depends on would run" in lines
     assert not [line for line in lines if "index-frames" in line]
     assert "lacks" not in said
 

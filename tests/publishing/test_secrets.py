@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from publishing.worlds import World
+from publishing.worlds import World, errors
 from services import azurite as azure
 from services.gitserver import git, raw
 
@@ -133,7 +133,7 @@ def test_a_publish_leaves_no_secret_in_what_it_says_runs_commits_and_sends(world
 def test_a_shell_of_stages_that_hands_everything_on_would_be_found(world: World) -> None:
     world.env = {**world.env, "CI_JOB_TOKEN": CANARY}
     with_a_stage_that_prints(world)
-    (world.clone / "pipelines/stage-shell").write_text('#!/bin/sh\nexec /bin/sh "$@"\n')
+    (world.clone / "pipelines/storage/stage-shell").write_text('#!/bin/sh\nexec /bin/sh "$@"\n')
 
     world.publish()
 
@@ -160,6 +160,6 @@ def test_a_publish_that_the_remote_does_not_let_in_says_no_secret(world: World, 
     done = world.pipelines("publish --timeout 60", None, None, **env)
 
     assert done.returncode in (1, 3)
-    assert done.stderr.startswith("error: default branch: ")
+    assert errors(done.stderr)[0].startswith("error: default branch: ")
     holds_none("what is said", f"{done.stdout}{done.stderr}".encode(), secrets)
     assert world.bare.refs() == before

@@ -20,15 +20,15 @@ from services.azurite import KEY
 from services.gitserver import GitServer, git
 
 LOSE = """
-def lose(self):
+def lose(work):
     known = set((HERE / "known").read_text().split())
-    cache = self.folder / ".dvc/cache/files/md5"
+    cache = work.folder / ".dvc/cache/files/md5"
     made = [p for p in sorted(cache.glob("*/*")) if p.parent.name + p.name not in known]
     lost = [p for p in made if CHOICE]
     assert lost, made
     for path in lost:
         path.unlink()
-wrap(Attempt, "push_data", before=lose)
+wrap(attempt, "push_data", before=lose)
 """
 
 
@@ -77,8 +77,8 @@ def test_data_lost_before_it_is_sent_is_not_published(world: World, choice: str)
 def test_these_tests_notice_a_publish_that_does_not_look_at_the_remote(world: World) -> None:
     path = world.clone / "pipelines/publishing/attempt.py"
     text = path.read_text()
-    assert "            self.verify()\n" in text
-    path.write_text(text.replace("            self.verify()\n", ""))
+    assert "        verify(work, result, unsent)\n" in text
+    path.write_text(text.replace("        verify(work, result, unsent)\n", ""))
     with pytest.raises(AssertionError):
         refused_because_data_is_lost(world, "p == [p for p in made if p.suffix != '.dir'][0]")
     assert world.head != world.first  # it was published all the same, and dangles:
@@ -167,7 +167,7 @@ def test_a_remote_that_is_down_is_named_and_tried_again_later(
         own.start()
         branch = world.sync()
         client = Driven(
-            world, "wrap(Attempt, 'push_data', before=once(wait))", words="publish --timeout 20"
+            world, "wrap(attempt, 'push_data', before=once(wait))", words="publish --timeout 20"
         )
         client.until()
         now = world.bare.refs()
@@ -292,7 +292,7 @@ def test_a_blob_that_states_the_right_hash_of_wrong_bytes_is_not_newly_named(
 ) -> None:
     """What this publish names for the first time lies in the remote already, and is not whole."""
     branch, old = world.sync(), {one.name for one in world.container.blobs()}
-    client = Driven(world, "wrap(Attempt, 'push_data', after=once(wait))")
+    client = Driven(world, "wrap(attempt, 'push_data', after=once(wait))")
     client.until()
     fresh = sorted({one.name for one in world.container.blobs()} - old)
     right = {name: world.container.read(name) for name in fresh}
@@ -308,7 +308,7 @@ def test_a_blob_that_states_the_right_hash_of_wrong_bytes_is_not_newly_named(
 
 def test_a_listing_that_lies_cut_in_the_remote_is_sent_again(world: World) -> None:
     branch, old = world.sync(), {one.name for one in world.container.blobs()}
-    client = Driven(world, "wrap(Attempt, 'push_data', after=once(wait))")
+    client = Driven(world, "wrap(attempt, 'push_data', after=once(wait))")
     client.until()
     client.kill()
     listings = {one.name for one in world.container.blobs()} - old
