@@ -49,10 +49,10 @@ KINDS: dict[str, Kind] = {
     ),
     "merge.csv": lineage.KIND,
 }
-"""What a merge consists of, and how that is told from what others made."""
+"""The parts of a merged dataset, and how each is recognised as a stage's."""
 
 PARTS = ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")
-"""What is always made; the pictures are only if they are wanted."""
+"""The parts that are always made; pictures are made if they are wanted."""
 
 
 def merge(
@@ -124,7 +124,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--images", choices=(*PLACE, "none"), default="link", help=text)
     text = "only the links, of a merge made with --images none"
     add("--links-only", action="store_true", help=text)
-    add("--metrics", type=Path, metavar="FILE", help="for the numbers of what is in it")
+    add(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="where the counts of pictures, objects and labels go",
+    )
     text = "the merge.csv of another split, which must not overlap; may be repeated"
     add("--against", type=Path, action="append", default=[], metavar="FILE", help=text)
     text = "frames this near to one of the other split overlap it (default: 1)"

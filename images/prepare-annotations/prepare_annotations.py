@@ -4,7 +4,7 @@
       --source data/movie1/cvat-pascalvoc.zip --destination data/movie1/Annotations
       --export-imagesets --metrics data/movie1/metrics.json
 
-The format of the export is told by its content, and it is read as CVAT wrote it, zipped or not. The
+The format of the export is recognised by its content; it may be a zip file or a bare XML file. The
 annotations are checked against ROOT/frames.csv, the frame index of video-to-frame, else against
 the pictures in ROOT/JPEGImages. Pictures without a valid object are left out unless keep-empty.
 
@@ -123,10 +123,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--destination", type=Path, metavar="FOLDER", help="folder or .zip file")
     add("--check", action="store_true", help="instead of --destination: only read the export")
     add("--export-imagesets", action="store_true", help="write ROOT/ImageSets, ROOT/labelmap.txt")
-    add("--metrics", type=Path, metavar="FILE", help="for the numbers of what was kept and dropped")
+    add(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="where the counts of what was kept and dropped go",
+    )
     add("--task", default="", metavar="ID|NAME", help="of a project's export: the task to take")
     add("--subset", default="", metavar="NAME", help="of a project's export: the subset to take")
-    add("--interpolate", action="store_true", help="complete an export that has keyframes only")
+    add("--interpolate", action="store_true", help="fill in frames between keyframes")
     text = "keep the names in the export, and annotations whose picture is missing"
     add("--no-rewrite", action="store_true", help=text)
     args = parser.parse_args(argv)

@@ -15,7 +15,7 @@ from stage import cli, frames
 from stage.errors import StageError
 
 FIRST = 3
-"""How many names a warning gives."""
+"""How many examples a warning names."""
 
 CVATS = re.compile(rf"{frames.PREFIX}[0-9]{{6,}}(\.\w+)?")
 """What CVAT calls the frames of a movie."""
@@ -48,7 +48,7 @@ class Annotations:
 
 @dataclass
 class Sieve:
-    """Lets through what goes into a dataset and counts what does not.
+    """Keeps the objects that go into a dataset, and counts the others by the reason.
 
     `rewrite` gives annotations the names of the pictures they are about, and drops those without
     a picture. `where` names the export in errors. `found`: the pictures of all annotations so
@@ -65,7 +65,7 @@ class Sieve:
     _sorts: dict[tuple[str, tuple[Any, ...]], tuple[str, str | None]] = field(default_factory=dict)
 
     def new_part(self) -> "Sieve":
-        """Return one for a part of the annotations, which has let through nothing yet."""
+        """Return a sieve with the same rules, which has seen no annotation yet."""
         return Sieve(self.settings, self.pictures, self.where, self.rewrite, _sorts=self._sorts)
 
     def add(self, metrics: Metrics, examples: dict[str, list[str]], found: list[str]) -> None:
@@ -90,7 +90,7 @@ class Sieve:
         return kept
 
     def finish(self, export: Export) -> None:
-        """Look at the whole: no picture twice, all labels counted, missing pictures named."""
+        """Check the whole: refuse a picture that is there twice, and count what is missing."""
         self.found.sort()
         for one, other in pairwise(self.found):
             if one == other:
@@ -107,13 +107,13 @@ class Sieve:
         self.examples.setdefault(text, []).append(name)
 
     def warn(self) -> None:
-        """Warn of what is probably not as its maker meant it."""
+        """Warn of what is probably a mistake."""
         for text, names in sorted(self.examples.items()):
             more = f" and {len(names) - FIRST} more" if len(names) > FIRST else ""
             cli.warn(f"{self.where}: {text}: {', '.join(names[:FIRST])}{more}")
         for label, count in sorted(self.metrics.labels.items()):
             if not count:
-                cli.warn(f"{self.where}: no object is a {label!r}, one of valid-labels")
+                cli.warn(f"{self.where}: no object has the label {label}, which valid-labels names")
 
     def _find_picture(self, annotation: Annotation) -> Annotation | None:
         """Find the picture of an annotation; both must be of one size."""

@@ -1,8 +1,8 @@
 """One run of ffmpeg over one movie, which may be damaged or hostile.
 
 ffmpeg's exit code alone is worth little: it is 0 for a movie that was cut between two clusters.
-So every error that its demuxer or decoder logs counts too. What the file states (duration, frame
-rate) decides nothing, edit lists make it lie; it only helps to say how far the work is.
+So every error that its demuxer or decoder logs counts too. The duration and frame rate in the file
+are used for progress only, for edit lists make them wrong.
 """
 
 import os
@@ -36,6 +36,8 @@ EVERY_FRAME = {"map": "0:v:0", "fps_mode": "passthrough", "enc_time_base": "demu
 
 REMEDY = "copy it again; if it plays, remux or cut it with ffmpeg before its CVAT task is made"
 ENOUGH = 100
+"""Errors that are kept of one run."""
+
 ERROR = re.compile(r"(?:\[[^]]*\] )*\[(?:error|fatal)\] (.*)")
 
 CHANGED = re.compile(r"\[info\] Reconfiguring filter graph .* changed to .*?, (\d+)x(\d+)")
@@ -49,10 +51,10 @@ TURNED = re.compile(r"^ +display ?matrix: rotation of (-?[\d.]+) degrees", re.M 
 
 @dataclass(frozen=True)
 class Stated:
-    """What a movie says of itself.
+    """What ffmpeg reports of a movie.
 
-    count: about how many frames it has. turn: by how many degrees clockwise they are to be
-    turned: 0, 90, 180 or 270. chroma: where its chroma samples lie.
+    count: about how many frames it has. turn: the degrees clockwise by which they are rotated to be
+    shown: 0, 90, 180 or 270. chroma: the location of its chroma samples.
     """
 
     count: int | None
@@ -105,9 +107,9 @@ def _refuse_changes(
     sizes: set[tuple[int, int]],
     pictures: dict[str, Any] | None,
 ) -> None:
-    """Refuse a stream that changes its size, or with a choice of frames, in any other way.
+    """Refuse a stream that changes its size; if frames are chosen, one that changes in any way.
 
-    CVAT knows one size of a movie; and ffmpeg's filters begin to count anew at a change.
+    CVAT knows one size of a movie, and ffmpeg's filters count from 0 again after a change.
     """
     size = (frame.width, frame.height)
     first = size[::-1] if says.turn in (90, 270) else size
@@ -116,13 +118,13 @@ def _refuse_changes(
         text = f"changes its size from {first[0]}x{first[1]} to {width}x{height}"
         raise StageError(f"{movie}: {text}; cut it there into two movies")
     if sizes and pictures and "select=" in pictures["vf"]:
-        text = "changes its colours on the way, so frames cannot be chosen"
+        text = "changes its colour format midway, so frames cannot be chosen"
         raise StageError(f"{movie}: {text}; leave out --start, --stop and --step")
 
 
 @contextmanager
 def _run_ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subprocess.Popen[str]]:
-    """Start ffmpeg in folder; it ends with the block, whatever happens there."""
+    """Start ffmpeg in folder; it is killed when the block ends, however that is."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command,
@@ -140,7 +142,7 @@ def _run_ffmpeg(command: Sequence[str], folder: Path | None) -> Iterator[subproc
 
 
 def probe(movie: Path) -> Stated:
-    """Return what a movie says of itself; a turn that is no quarter turn is refused."""
+    """Ask ffmpeg about a movie; a rotation that is no multiple of 90 degrees is refused."""
     options = [word for name, value in SAFELY.items() for word in (f"-{name}", value)]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "verbose", *options, "-i", _url(movie)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
@@ -149,7 +151,9 @@ def probe(movie: Path) -> Stated:
     length, rate, turned = LENGTH.search(told), RATE.search(first), TURNED.search(first)
     turn = -float(turned[1]) % 360 if turned else 0
     if turn % 90:
-        raise StageError(f"{movie}: is turned by {turn} degrees, not by quarters; turn it first")
+        raise StageError(
+            f"{movie}: is rotated by {turn} degrees, no multiple of 90; rotate it first"
+        )
     chroma = placed[1] if (placed := CHROMA.search(first)) else "unknown"
     if not length or not rate:
         return Stated(None, int(turn), chroma)
@@ -169,14 +173,14 @@ def _build_command(
     source = ffmpeg.input(
         _url(movie),
         **SAFELY,
-        noautorotate=None,  # it would turn before it converts colours; CVAT turns what it converted
+        noautorotate=None,  # it would rotate before it converts colours; CVAT does it after that
         err_detect="explode",
         threads=THREADS,
-        apply_cropping="codec",  # not what the container would crop: nor does CVAT
+        apply_cropping="codec",  # CVAT ignores the cropping in the container, too
         max_pixels=max_pixels,
     )
     options = {**EVERY_FRAME, "frames:v": max_count + 1, "threads": THREADS}
-    # Times that go back are no damage to CVAT; the order of decoding, which ffmpeg checks, is ours.
+    # CVAT takes time stamps that go back; ffmpeg checks only DTS, which are replaced here.
     order = {"bsf:v": "setts=dts=N-1000000000"}
     outputs = [ffmpeg.output(source, "pipe:1", f="framehash", hash="murmur3", **options, **order)]
     if pictures:
@@ -233,7 +237,7 @@ class _Log:
 
 
 def _explain(movie: Path, count: int, stated: int | None, errors: Sequence[str]) -> StageError:
-    """Say in the user's words why a movie is refused, and in ffmpeg's what it found."""
+    """Return the error that says why a movie is refused, with what ffmpeg found in brackets."""
     words = errors[0].strip() if errors else "no frame"
     if "max pixel count" in words:
         return StageError(f"{movie}: its pictures are too large ({words}); see frames.max-pixels")

@@ -131,7 +131,7 @@ def _decode(
     folder.mkdir()
     last, encoder = ENCODERS[settings.format]
     pictures = {"filename": "%d", "f": "image2", "start_number": 0, "flags": "bitexact", **encoder}
-    # The files take no notice of times, but ffmpeg would refuse two frames of one time.
+    # Picture files have no times, but ffmpeg refuses two frames with the same time.
     pictures["bsf:v"] = "setts=ts=N"
     convert = CONVERT.format(chroma=says.chroma)
     pictures["vf"] = ",".join((selection.filter, convert, TURNS[says.turn], last))
@@ -157,7 +157,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser(__doc__)
     add = parser.add_argument
     add("--source", type=Path, required=True, metavar="MOVIE", help="the movie")
-    add("--destination", type=Path, metavar="FOLDER", help="where the pictures go; it is replaced")
+    add(
+        "--destination",
+        type=Path,
+        metavar="FOLDER",
+        help="where the pictures go; replaced as a whole",
+    )
     add(
         "--index", type=Path, metavar="FILE", help="write the frame index, a CSV; alone: no picture"
     )

@@ -19,7 +19,7 @@ ARCHIVE = ".zip"
 LABELMAP = "# label:color_rgb:parts:actions"
 BACKGROUND = "background:0,0,0::"
 START = f"<{voc_file.ROOT}>\n  <folder>JPEGImages</folder>\n"
-"""How each of our annotation files begins; other programs' have other blanks, or folders."""
+"""How each annotation file of a stage begins; other programs write other blanks or folders."""
 
 
 class Written(NamedTuple):
@@ -92,7 +92,7 @@ KINDS: dict[str, output_checks.Kind] = {
     "labelmap.txt": output_checks.File("labelmap.txt", output_checks.starts_with(f"{LABELMAP}\n")),
     "metrics.json": metrics.KIND,
 }
-"""What a dataset consists of, and how that is told from what others made."""
+"""The parts of a dataset, and how each is recognised as a stage's."""
 
 
 def choose_writer(path: Path) -> Folder | Zip:

@@ -12,7 +12,7 @@ from stage.errors import StageError
 OPTIONS: dict[str, Any] = {"resolve_entities": False, "no_network": True, "load_dtd": False}
 
 TALL = 2
-"""How deep the elements lie that `walk` yields: root, its child, then they."""
+"""Depth of the elements that `walk` yields: the root's grandchildren."""
 
 CHUNK = 1 << 16
 """Bytes of a document that are read at a time."""
@@ -139,7 +139,7 @@ def at(element: Placed, where: str) -> str:
 
 
 def _refuse_lookalikes(start: bytes, where: str) -> None:
-    """Refuse the common things that are saved in the place of XML, by their own names."""
+    """Refuse what is often saved in place of XML: a web page, or a file with merge conflicts."""
     words = start.lstrip().lower()
     if words.startswith((b"<!doctype html", b"<html")):
         raise StageError(f"{where}: is a web page, probably a log-in form; download it again")

@@ -68,7 +68,7 @@ def read(content: bytes, where: str) -> Annotation:
     """Read one VOC file; where names it in errors.
 
     What CVAT writes, and `write`, is matched as a whole by three expressions: that takes a third
-    of a parser's time. Whatever they do not match, or is not sound, is the parser's.
+    of a parser's time. Everything else is left to the parser.
     """
     return _match(content) or _parse(content, where)
 

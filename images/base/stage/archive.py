@@ -16,7 +16,8 @@ from stage.errors import StageError
 MEMBERS = 200_000
 TOTAL = 1 << 30
 RATIO, RATIO_FROM = 200, 10 << 20
-"""What a real export stays below: entries, bytes in all, and how far bytes shrink past 10 MB."""
+"""Limits that a real export keeps: the number of entries, the bytes of all files together, and the
+compression ratio, which counts for files of more than RATIO_FROM bytes."""
 
 BROKEN = (
     zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, UnicodeError, ValueError,
@@ -25,19 +26,19 @@ BROKEN = (
 """What a damaged, encrypted or otherwise unreadable file raises."""
 
 LOCAL = struct.Struct("<4s2xHH16xHH")
-"""What precedes a file: signature, flags, method, lengths of the name and of what follows it."""
+"""A local file header: signature, flags, method, lengths of the name and of the extra field."""
 
 LONGEST = 1024
-"""Bytes of a file's name; it is refused from 500 characters on."""
+"""Bytes of a file's name that are read; a name of more than 500 characters is refused."""
 
 ENCRYPTED, UTF8, RAW = 1 << 0, 1 << 11, -15
 
 
 class Archive:
-    """A zip file whose listing was checked: plain files, inside, one of each name, no bomb."""
+    """A zip file whose directory was checked: regular files, of unique names and modest sizes."""
 
     def __init__(self, path: Path, file: IO[bytes], times: int = 1) -> None:
-        """Check the listing; the names of all files, without folders and macOS's junk."""
+        """Check the directory; folders and what macOS adds are left out."""
         self.path = path
         self._times = times
         self._file = file.fileno()
@@ -70,7 +71,7 @@ class Archive:
         return content
 
     def _content(self, info: zipfile.ZipInfo) -> bytes:
-        """Read a file at its own place, so that forked processes do not move each other's."""
+        """Read a file without seeking, for forked processes share the position in the archive."""
         start = os.pread(self._file, LOCAL.size + LONGEST, info.header_offset)
         signature, flags, method, name, extra = LOCAL.unpack_from(start)
         if signature != b"PK\3\4" or start[LOCAL.size :][:name] != info.orig_filename.encode(
@@ -81,7 +82,7 @@ class Archive:
             raise zipfile.BadZipFile("it is encrypted")
         if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise zipfile.BadZipFile("its compression method is not read")
-        if info.compress_size > os.fstat(self._file).st_size:  # nothing is made as large as it says
+        if info.compress_size > os.fstat(self._file).st_size:  # so no buffer is larger
             raise zipfile.BadZipFile("it goes on after the archive's end")
         packed = os.pread(
             self._file, info.compress_size, info.header_offset + LOCAL.size + name + extra
@@ -121,9 +122,9 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path, times: int = 1) -> Iterator[Archive]:
-    """Open a zip file; a StageError says why it is none.
+    """Open a zip file; a StageError says why it cannot be read.
 
-    times: by how much it may have more entries and bytes than an export.
+    times: a factor on the limits, for archives that may be larger than an export.
     """
     with sources.check_file(path).open("rb") as file:
         try:
@@ -181,7 +182,7 @@ def write(path: Path, files: Iterable[tuple[str, bytes, int]]) -> None:
 
 
 def is_own(path: Path, suffix: str) -> bool:
-    """Tell whether `write` made a zip file, of files with one suffix."""
+    """Tell whether a zip file was made by `write`, of files that all have the suffix."""
     try:
         with zipfile.ZipFile(path) as zipped:
             infos = zipped.infolist()
@@ -197,7 +198,7 @@ def is_own(path: Path, suffix: str) -> bool:
 
 
 def _check_name(path: Path, info: zipfile.ZipInfo) -> None:
-    r"""Refuse a name that leaves the archive, or that some system would take for another path."""
+    r"""Refuse a name that leads out of a folder, or that some system takes for another path."""
     name = info.filename
     parts = name.rstrip("/").split("/")
     strange = "\\" in name or not name.isprintable() or len(name) > 500 or name[1:2] == ":"

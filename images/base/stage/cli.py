@@ -1,4 +1,4 @@
-"""The habits of every stage's command line: the same options, the same ends."""
+"""What the command lines of all stages share: --version, exit codes and messages."""
 
 import argparse
 import os
@@ -49,23 +49,23 @@ def report(work: Callable[..., None], *args: object, **options: object) -> int:
 
 
 def say(text: str) -> None:
-    """Say on stdout, in one line, what was done."""
+    """Print what was done, on one line of stdout."""
     print(printable(text))
 
 
 def refuse(text: str) -> int:
-    """Say on stderr, in one line, why the work could not be done."""
+    """Print why the work could not be done, on one line of stderr; return the exit code."""
     print(f"error: {printable(text)}", file=sys.stderr)
     return 1
 
 
 def warn(text: str) -> None:
-    """Say on stderr, in one line, what a user should look at though the work goes on."""
+    """Print what a user should look at though the work goes on, on one line of stderr."""
     print(f"warning: {printable(text)}", file=sys.stderr)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Let `docker stop` and Ctrl-C end a stage cleaned up; a second one must not cut that short."""
+    """Let the stage clean up after `docker stop` and Ctrl-C; ignore a second one meanwhile."""
     for each in STOPS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,8 +1,8 @@
-"""The one class of expected errors."""
+"""The errors that a user can correct."""
 
 
 class StageError(Exception):
-    """What a user can mend: `FILE[:LINE]: what is wrong, and what to do`, on one line."""
+    """An error that a user can correct: `FILE[:LINE]: what is wrong, and what to do`, one line."""
 
 
 def printable(text: object) -> str:

@@ -42,7 +42,7 @@ class Frame(NamedTuple):
 NUMBERS = re.compile(r"[0-9]{1,9}(,[0-9]{1,9}){2}", re.ASCII)
 
 USUAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{,99}", re.ASCII)
-"""Most names of pictures; what is true of all of them is found at once."""
+"""What most names of pictures look like; these need no closer look."""
 
 LONGEST = 240
 """Bytes of a file's name, so that the dataset's can be put before it."""
@@ -112,7 +112,7 @@ class Pictures:
     """
 
     def __init__(self, frames: Iterable[Frame], source: Path, *, complete: bool) -> None:
-        """Hold frames read from source; complete if a frame not in it is in no movie either."""
+        """Hold frames read from source; complete: whether these are all frames of the movie."""
         self.source = source
         self.complete = complete
         self._numbers: dict[int, Frame] = {}

@@ -1,4 +1,7 @@
-"""What of a container is its caller's: the mounts. What lies elsewhere is not there, or lost."""
+"""The mounts of the container that a stage runs in.
+
+Only what lies below them is the caller's: other inputs are not there, other outputs are lost.
+"""
 
 import os
 import re
@@ -16,14 +19,14 @@ OURS = {"/", "/proc", "/sys", "/dev", "/tmp"} | {  # noqa: S108
         "/usr/sbin/docker-init",
     )
 }
-"""Where a container has mounts that end with it, or that nobody asked for."""
+"""Mount points that a container has in any case; what is written there ends with it."""
 
 SYSTEM = re.compile("/(proc|sys|dev(?!/shm/.))/")
-"""What the other mounts that nobody asked for begin with."""
+"""How the paths of the engine's other mounts begin."""
 
 
 def check_kept(path: Path) -> None:
-    """Refuse an output that cannot be written, or that this container would take along."""
+    """Refuse an output that cannot be written, or that would be lost with this container."""
     if path.is_mount() or (in_container() and str(real(path)) in list_mounts()):
         raise StageError(f"{path}: is a mount, which cannot be replaced; give a path in it")
     if hint := outside(path.parent, path.name):
@@ -71,7 +74,7 @@ def real(path: Path) -> Path:
 
 
 def _list_points() -> set[str]:
-    """Return where something is mounted."""
+    """Return all mount points."""
     points = {line.split()[4] for line in MOUNTS.read_text("utf-8", "replace").splitlines()}
     return {re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), each) for each in points}
 

@@ -1,7 +1,7 @@
-"""What a stage may replace: nothing but what a stage wrote, and never what it reads.
+"""Checks before outputs are written: a stage replaces only what a stage wrote, and no input.
 
-Each kind of output is told by what is in it, for anybody may call a file frames.csv; pictures are
-told by their names.
+A kind of output is recognised by its content, for anybody may call a file frames.csv; pictures
+are recognised by their names.
 """
 
 import re
@@ -17,7 +17,7 @@ from stage.mounts import check_kept, real
 
 @dataclass(frozen=True)
 class File:
-    """A file that a stage writes; ours tells one by its content."""
+    """A file that a stage writes. what: its name in errors. ours: recognises one by its content."""
 
     what: str
     ours: Callable[[Path], bool]
@@ -35,8 +35,8 @@ class File:
 class Folder:
     """A folder that a stage writes.
 
-    names: of its files, relative to it. ours: tells one of them by its content. links: whether
-    they may be links, which are not looked into.
+    names: of its files, relative to it. ours: recognises one of them by its content. links:
+    whether they may be links, which are not followed.
     """
 
     names: re.Pattern[str]
@@ -75,7 +75,7 @@ class Output(NamedTuple):
 
 
 def starts_with(text: str) -> Callable[[Path], bool]:
-    """Return what tells a file by its first bytes."""
+    """Return a function that tells whether a file begins with a text."""
     start = text.encode()
 
     def starts(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Outputs that are there whole or not at all: written aside, then renamed."""
+"""Outputs that are complete or not there: they are written to a folder beside, then renamed."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from stage.errors import StageError
 
 @contextmanager
 def write_whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
-    """Yield, for each final path, a path to write; all become final if the block succeeds.
+    """Yield, for each final path, a path to write to; all are renamed if the block succeeds.
 
     The caller makes a file or a folder at each of those paths. If the block raises, everything is
     as it was before. What must not be replaced is the caller's to check first (`output_checks.py`).
@@ -24,7 +24,7 @@ def write_whole(*finals: Path | None) -> Iterator[dict[Path, Path]]:
         asides = {final: folder / "new" / final.name for final, folder in folders.items()}
         yield asides
         for aside in asides.values():
-            aside.lstat()  # what was not made must not cost what is there
+            aside.lstat()  # if one was not made, this raises before an old one is moved
         with _block_signals():
             _replace(asides, {final: folder / "old" for final, folder in folders.items()})
 
@@ -47,7 +47,7 @@ def _replace(asides: dict[Path, Path], olds: dict[Path, Path]) -> None:
 
 @contextmanager
 def _block_signals() -> Iterator[None]:
-    """Let no Ctrl-C and no `docker stop` come between."""
+    """Delay Ctrl-C and `docker stop` until the block has ended."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield

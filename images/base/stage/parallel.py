@@ -14,10 +14,10 @@ from stage.errors import StageError
 T = TypeVar("T")
 
 PART = 400
-"""How many things a process does at a time; fewer than that are done without processes."""
+"""Items that a process does at a time; for fewer, no process is started."""
 
 MOST = 8
-"""Processes at most: each may take as much memory as the first."""
+"""The most processes: each may take as much memory as the first."""
 
 
 class Lazy(Sequence[T]):
@@ -44,7 +44,7 @@ class Lazy(Sequence[T]):
 
 
 _work: list[Callable[[range], Any]] = []
-"""What the processes of a pool do; they are forked, so they see all that it refers to."""
+"""The work of the pool's processes, which are forked, so that they see all that it refers to."""
 
 
 def spread(work: Callable[[range], T], count: int) -> Iterator[T]:
@@ -59,7 +59,7 @@ def spread(work: Callable[[range], T], count: int) -> Iterator[T]:
         yield from map(work, parts)
         return
     _work.append(work)
-    gc.freeze()  # else each process would go through, and so copy, all that there is by now
+    gc.freeze()  # else each process's garbage collector would visit, and so copy, all objects
     try:
         with ProcessPoolExecutor(processes, get_context("fork"), _leave_signals) as pool:
             try:
@@ -78,6 +78,6 @@ def _do_part(part: range) -> Any:
 
 
 def _leave_signals() -> None:
-    """Leave it to the first process what to do when everything is stopped."""
+    """Ignore Ctrl-C, which the first process handles for all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

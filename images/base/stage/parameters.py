@@ -1,4 +1,4 @@
-"""params.yaml, read with care: unknown keys, wrong types and doubles are refused by key and line.
+"""params.yaml: unknown keys, wrong types and duplicate keys are refused by key and line.
 
 A stage describes its section by a frozen dataclass: the field `valid_labels` is the key
 `valid-labels`, its type says what may stand there, its default what holds when the key is absent.
@@ -100,7 +100,7 @@ class Parameters:
 
 
 UNREADABLE = (ValueError, KeyError, IndexError, OverflowError)
-"""What PyYAML raises, beside its own errors, on values and characters that are none."""
+"""What PyYAML raises besides its own errors, for invalid values and characters."""
 
 WORDS = {str: "text", int: "a whole number", float: "a number", bool: "True or False"}
 

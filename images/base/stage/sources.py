@@ -1,4 +1,4 @@
-"""Inputs that must be there."""
+"""Inputs: checks that they exist and can be read."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ LFS = b"version https://git-lfs.github.com/spec/"
 
 
 def check_file(path: Path) -> Path:
-    """Return path, an existing file with something in it; otherwise a StageError says why not."""
+    """Return path if it is a file that is not empty; otherwise a StageError says what it is."""
     _check_there(path)
     if path.is_dir():
         raise StageError(f"{path}: is a folder, a file is needed")
@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
 
 
 def check_folder(path: Path) -> Path:
-    """Return path, an existing folder; otherwise a StageError says why not."""
+    """Return path if it is a folder; otherwise a StageError says what it is."""
     _check_there(path)
     if not path.is_dir():
         raise StageError(f"{path}: is a file, a folder is needed")

@@ -103,3 +103,17 @@ def test_a_dataset_outside_the_mounts_says_so_and_names_them(
 
     assert "movie1: no such file or folder; this container sees " in said
     assert f"sees {registry.folder}/data and {registry.folder}/params.yaml, and " in said
+
+
+def test_params_yaml_gives_the_class_numbers(registry: Registry) -> None:
+    (registry / "params.yaml").write_text(
+        "annotations: {valid-labels: [Tram, Car]}\nsplits: {training: {datasets: [movie1]}}\n"
+    )
+    done = registry.run("merge-annotations", f"{LINE} --parameters params.yaml --images none")
+    labelmap = (registry / "data/merged/training/labelmap.txt").read_text().splitlines()
+
+    assert [line.split(":")[0] for line in labelmap[2:]] == ["Tram", "Car", "Bicycle", "Bus"]
+    assert done.stderr == (
+        "warning: data/merged/training: no object has the label Tram, "
+        "which annotations.valid-labels names\n"
+    )

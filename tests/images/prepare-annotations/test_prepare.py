@@ -103,7 +103,8 @@ def test_a_label_that_occurs_nowhere_is_a_warning_and_a_0(
 
     assert metrics["labels"] == {"Car": 1, "Bicycle": 0}
     assert capsys.readouterr().err == (
-        f"warning: {root}/cvat-pascalvoc.zip: no object is a 'Bicycle', one of valid-labels\n"
+        f"warning: {root}/cvat-pascalvoc.zip: "
+        "no object has the label Bicycle, which valid-labels names\n"
     )
 
 

@@ -133,7 +133,7 @@ def test_a_slanting_movie_is_refused(ffmpeg: Make, tmp_path: Path, run: Run) -> 
     code, _, said = run("--source", slanting, "--index", tmp_path / "frames.csv")
 
     assert code == 1
-    assert said.startswith(f"error: {slanting}: is turned by ")
+    assert said.startswith(f"error: {slanting}: is rotated by ")
     assert not (tmp_path / "frames.csv").exists()
 
 
