@@ -138,6 +138,6 @@ def _say_next(new: New) -> None:
     if not new.split:
         messages.say(f"  {program} splits   # when it is in a split of params.yaml")
     messages.say(f"  {program} repro    # runs the stages; look at the numbers")
-    messages.say(f"  git add data/{new.name} params.yaml dvc.yaml pictures/dvc.yaml dvc.lock")
+    messages.say("  git add data params.yaml dvc.yaml pictures/dvc.yaml dvc.lock")
     messages.say(f"  git commit -m 'Add {new.name}'")
     messages.say("  dvc push && git push")

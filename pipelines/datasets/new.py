@@ -15,8 +15,8 @@ from pipelines.errors import PipelineError
 from pipelines.storage.git import SAFE, WHO
 
 TEMPLATE = Path(__file__).with_name("template")
-"""The files of a new registry. `dot-x` becomes `.x`, and `x.in` `x`, so that no tool takes them for
-files of this project; @WORDS@ are filled in."""
+"""The files of a new registry. `dot-x` becomes `.x`, and `x.template` `x`, so that no tool takes
+them for files of this project; @WORDS@ are filled in."""
 
 ROOT = Path(__file__).parents[2]
 """The clone of the tools; in their image, a folder without images.yaml."""
@@ -130,7 +130,7 @@ def _write(folder: Path, name: str, labels: Sequence[str], text: str, address: A
     }
     for path in sorted(each for each in TEMPLATE.rglob("*") if each.is_file()):
         target = folder / re.sub(r"(^|/)dot-", r"\1.", path.relative_to(TEMPLATE).as_posix())
-        target = target.with_suffix("") if target.suffix == ".in" else target
+        target = target.with_suffix("") if target.suffix == ".template" else target
         content = path.read_text("utf-8")
         for word, value in words.items():
             content = content.replace(word, value)

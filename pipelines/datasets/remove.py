@@ -26,6 +26,7 @@ def remove(folder: Path, name: str) -> None:
     edited = params_file.remove_dataset(text, name)
     place = folder / "data" / name
     _refuse_loss(folder, name)
+    orphans = list(_never_committed(folder, f"data/{name}"))
     splits = [split for split, each in (settings.splits or {}).items() if name in each.datasets]
     with edits.edit(folder) as change:
         if os.path.lexists(place):
@@ -40,7 +41,8 @@ def remove(folder: Path, name: str) -> None:
     for path in (settings.sources[name], settings.exports[name]):
         if not path.startswith(f"data/{name}/"):
             messages.say(f"{path}: stays, because it is not in data/{name}")
-    messages.say("old versions stay in git and in the remote")
+    for orphan in orphans or ["old versions stay in git and in the remote"]:
+        messages.say(orphan)
     messages.say("next:")
     messages.say(f"  {messages.program()} repro    # merges the splits without it")
     messages.say("  git add params.yaml dvc.yaml pictures/dvc.yaml dvc.lock data/merged")
@@ -85,6 +87,18 @@ def _committed(folder: Path, place: str) -> set[str]:
     if listed.returncode or changed.returncode:  # no repository, or no commit yet
         return set()
     return {*listed.stdout.split("\0")} - {*changed.stdout.split("\0")} - {""}
+
+
+def _never_committed(folder: Path, place: str) -> Iterator[str]:
+    """Say of each file that no commit names where DVC's cache keeps it."""
+    committed = _committed(folder, place)
+    for path in sorted((folder / place).glob("*.dvc")):
+        pointer = path.relative_to(folder).as_posix()
+        name = pointer.removesuffix(".dvc")
+        md5 = str(inputs.dvc_out(folder, name).get("md5", ""))
+        if md5 and pointer not in committed:
+            kept = f"files/md5/{md5[:2]}/{md5[2:]}"
+            yield f"{name}: was never committed; DVC's cache keeps it until `dvc gc`, as {kept}"
 
 
 def _kept_by_dvc(folder: Path, place: str) -> set[str]:

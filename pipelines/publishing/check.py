@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines import messages
-from pipelines.datasets import split_stages
+from pipelines.datasets import check as datasets_check
 from pipelines.errors import PipelineError
 from pipelines.forges import forge
 from pipelines.forges.forge import Outcome
@@ -54,7 +54,11 @@ def check_registry(options: Options) -> int:
 
 def _find_wrong(folder: Path, options: Options, stages: list[Stage]) -> Iterator[str]:
     """Yield what is wrong with the files that are checked out; fill in the stages."""
-    yield from _errors(partial(split_stages.check, folder))
+    for each in datasets_check.findings(folder):
+        if each.refused:
+            yield each.text
+        else:
+            messages.warn(each.text)
     yield from _errors(lambda: stages.extend(Dvc(folder, options.seconds).stages()))
     yield from _errors(partial(work_tree.check_deps, folder, stages))
     yield from _errors(partial(work_tree.check_locks, folder, stages))

@@ -51,7 +51,7 @@ def test_a_dataset_is_in_every_file_that_must_name_it(
     assert "data/lake/labelmap.txt" in pipeline["merge-annotations-training"]["deps"]
     assert "data/lake/JPEGImages" in pictures["link-pictures-training"]["deps"]
     assert "lake: added, in the split training" in done.stdout
-    assert "git add data/lake params.yaml" in done.stdout
+    assert "git add data params.yaml" in done.stdout
     assert files[0].exists()
     assert not [*registry.folder.glob("data/.partial-*")]
     assert (

@@ -10,7 +10,7 @@ import yaml
 
 from pipelines.datasets import new, split_stages
 from pipelines.errors import PipelineError
-from registries import PATH, PROJECT, Registry
+from registries import PATH, PROJECT, SAMPLE, Registry
 
 TEMPLATE = PROJECT / "pipelines/datasets/template"
 IMAGES = PROJECT / "images.yaml"
@@ -83,22 +83,28 @@ def without_splits(text: str) -> str:
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "pictures/dvc.yaml"])
 def test_the_pipeline_is_that_of_the_sample(name: str, fresh: Registry) -> None:
-    own = (PROJECT / name).read_text("utf-8")
+    own = (SAMPLE / name).read_text("utf-8")
 
     assert without_splits((fresh / name).read_text("utf-8")) == without_splits(own)
 
 
-@pytest.mark.parametrize("name", [".dvcignore", ".gitattributes", ".dvc/.gitignore"])
-def test_the_small_files_are_those_of_the_sample(name: str, fresh: Registry) -> None:
+@pytest.mark.parametrize("name", [".dvc/config", ".dvc/.gitignore"])
+def test_the_settings_of_dvc_are_those_of_the_sample(name: str, fresh: Registry) -> None:
+    assert (fresh / name).read_bytes() == (SAMPLE / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", [".dvcignore", ".gitattributes"])
+def test_the_small_files_are_those_of_the_tools(name: str, fresh: Registry) -> None:
     assert (fresh / name).read_bytes() == (PROJECT / name).read_bytes()
 
 
-def test_the_other_files_have_what_the_sample_has(fresh: Registry) -> None:
-    ignored = (fresh / ".gitignore").read_text("utf-8").splitlines()
-    config = (fresh / ".dvc/config").read_text("utf-8")
+def test_what_it_ignores_the_tools_ignore_too(fresh: Registry) -> None:
+    """And all that the pipeline makes is ignored: the lines that begin with /data/."""
+    own = (fresh / ".gitignore").read_text("utf-8").splitlines()
+    tools = (PROJECT / ".gitignore").read_text("utf-8").splitlines()
 
-    assert {*ignored} <= {*(PROJECT / ".gitignore").read_text("utf-8").splitlines()}
-    assert config in (PROJECT / ".dvc/config").read_text("utf-8")
+    assert {*own} <= {*tools}
+    assert {line for line in tools if line.startswith("/data/")} <= {*own}
 
 
 @pytest.mark.parametrize("there", ["file", "folder"])
@@ -180,9 +186,12 @@ def test_its_script_passes_on_what_the_tools_need(fresh: Registry, stub: Path) -
     (stub / "docker").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{stub}/calls\n')
     movie = stub / "movie.mp4"
     movie.touch()
-    env = {"PATH": f"{stub}:{PATH}", "HOME": str(stub), "UNRELATED": "x"}
     fresh.sh(
-        f"pipelines/registry add a --movie '{movie}'", AZURE_STORAGE_CONNECTION_STRING="x", **env
+        f"pipelines/registry add a --movie '{movie}'",
+        AZURE_STORAGE_CONNECTION_STRING="x",
+        PATH=f"{stub}:{PATH}",
+        HOME=str(stub),
+        UNRELATED="x",
     )
     calls = (stub / "calls").read_text().splitlines()
 

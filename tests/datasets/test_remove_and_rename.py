@@ -65,6 +65,20 @@ def test_a_dataset_that_is_not_on_this_disk_can_be_removed(
     assert not (registry / "data/street").exists()
 
 
+def test_what_was_never_committed_is_said_to_be_in_the_cache(
+    registry: Registry, stub: Path, tools: Tools, tmp_path: Path
+) -> None:
+    for name in ("movie.mp4", "export.xml"):
+        (tmp_path / name).write_text(f"my {name}")
+    tools(registry, f"add lake --move --movie {tmp_path}/movie.mp4 --export {tmp_path}/export.xml")
+    done = tools(registry, "remove lake")
+    line = next(line for line in done.stdout.splitlines() if "data/lake/movie.mp4: was" in line)
+    kept = registry / ".dvc/cache" / line.rpartition(" ")[2]
+
+    assert kept.read_text() == "my movie.mp4"
+    assert "old versions stay" not in done.stdout
+
+
 def add_a_note(registry: Registry) -> None:
     (registry / "data/street/notes.txt").write_text("mine")
 

@@ -48,6 +48,19 @@ def test_a_first_dataset_comes_in_and_the_pipeline_makes_it(
     assert check.findings(fresh.folder) == []
 
 
+def test_the_image_of_the_tools_adds_a_dataset_without_them(
+    fresh: Registry, engine: docker.DockerClient, sample: Path
+) -> None:
+    line = words(sample, "street", "movie1/movie.mkv", "movie1/cvat-pascalvoc.zip", "training")
+    done = fresh.sh(f"pipelines/registry {line}")
+    fresh.sh("dvc status data/street/*.dvc")
+
+    assert "street: added, in the split training" in done.stdout
+    assert "  registry repro " in done.stdout
+    owners = {path.stat().st_uid for path in fresh.folder.rglob("*")}
+    assert owners == {fresh.folder.stat().st_uid}
+
+
 def test_the_numbers_that_change_are_said(
     fresh: Registry, engine: docker.DockerClient, sample: Path, tools: Tools, tmp_path: Path
 ) -> None:
