@@ -113,7 +113,8 @@ class Dvc:
         )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-            raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
+            why = re.sub(r"^[\w.]+(Error|Exception): ", "", "".join(last))
+            raise PipelineError(f"dvc.yaml: cannot be read: {why}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def _run(self, *words: str, listener: Listener | None = None) -> str:
