@@ -58,7 +58,7 @@ stop: ## end the Docker engine that make started
 lock: .venv/test ## renew the locked packages, requirements.in -> requirements.txt
 	pipelines/setup/lock.sh
 
-.venv/run: pipelines/setup/requirements.txt
+.venv/run: pipelines/setup/requirements.txt pipelines/setup/setup.sh
 	@$(SETUP) check
 	@$(SETUP) venv $<
 	@touch $@

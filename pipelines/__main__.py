@@ -1,4 +1,4 @@
-"""Keep a data registry: run `python -m pipelines COMMAND` in its folder.
+"""Keep a data registry: run `registry COMMAND` or `python -m pipelines COMMAND` in its folder.
 
 publish works on the clone's `origin` and its default branch; the files that are checked out are
 neither read nor changed. The credentials of the remote come from the environment.
@@ -7,12 +7,12 @@ exit codes: 0 done, 1 refused, 2 wrong options, 3 run it again later
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines import messages
 from pipelines.containers import images
-from pipelines.datasets import split_stages
+from pipelines.datasets import command_line, split_stages
 from pipelines.errors import PipelineError, Transient
 from pipelines.publishing import check, publish, repro, status
 from pipelines.publishing.plan import Options
@@ -49,7 +49,7 @@ COMMANDS = {
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipelines",
+        prog=messages.program(),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", dest="command", required=True, metavar="COMMAND"
     )
     made = {name: commands.add_parser(name, help=t, description=t) for name, t in COMMANDS.items()}
+    command_line.add_parsers(commands)
     text = "the one that CI's jobs run in, too"
     made["images"].add_argument("--tools", action="store_true", help=text)
     text = "all, and send to the container registry that the prefix names what it lacks"
@@ -91,15 +92,10 @@ def _seconds(text: str) -> float:
 
 
 def _run(args: argparse.Namespace) -> int:
-    if args.command == "images":
-        images.ensure(tools=args.tools, push=args.push)
-        return publish.DONE
-    if args.command == "doctor":
-        return doctor.doctor()
-    if args.command == "splits":
-        return _write_splits()
-    if args.command == "repro":
-        return repro.repro(args.targets)
+    if args.command in command_line.COMMANDS:
+        return command_line.run(args)
+    if args.command in ALONE:
+        return ALONE[args.command](args)
     return _publish_or_look(args)
 
 
@@ -115,12 +111,26 @@ def _publish_or_look(args: argparse.Namespace) -> int:
     return {"publish": publish.publish, "status": status.status}[args.command](options)
 
 
-def _write_splits() -> int:
+def _provide_images(args: argparse.Namespace) -> int:
+    images.ensure(tools=args.tools, push=args.push)
+    return publish.DONE
+
+
+def _write_splits(_: argparse.Namespace) -> int:
     for path in (changed := split_stages.write(Path.cwd())):
         messages.say(f"{path}: written")
     if not changed:
         messages.say("dvc.yaml, pictures/dvc.yaml: have the splits of params.yaml already")
     return publish.DONE
+
+
+ALONE: dict[str, Callable[[argparse.Namespace], int]] = {
+    "images": _provide_images,
+    "doctor": lambda _: doctor.doctor(),
+    "repro": lambda args: repro.repro(args.targets),
+    "splits": _write_splits,
+}
+"""The commands that have no step with a time limit of its own."""
 
 
 if __name__ == "__main__":

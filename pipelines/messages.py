@@ -9,6 +9,7 @@ import re
 import shutil
 import sys
 import traceback
+from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
@@ -23,6 +24,12 @@ SHORTEST = 8
 
 CLEAR = "\r\x1b[K"
 """What a terminal takes to remove the line that the cursor is in."""
+
+
+def program() -> str:
+    """Return how the commands are called here: `registry`, or as a module."""
+    name = Path(sys.argv[0]).name
+    return name if name == "registry" else "python -m pipelines"
 
 
 def say(text: str) -> None:

@@ -30,7 +30,7 @@ def parent(name: str) -> str | None:
 PARENTS = {above for name in TEXTS if (above := parent(name))}
 
 
-def built_from(name: str) -> set[str]:
+def descendants(name: str) -> set[str]:
     """An image, and all that are built from it."""
     below = [other for other in TEXTS if parent(other) == name]
-    return {name, *(one for other in below for one in built_from(other))}
+    return {name, *(one for other in below for one in descendants(other))}

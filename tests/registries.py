@@ -79,7 +79,7 @@ def copy_of_project(folder: Path) -> Registry:
     tools = [path for path in listed if not belongs_to_registry(path)]
     copy_files(PROJECT, tools, folder)
     copy_files(SAMPLE, under_git(SAMPLE), folder)
-    return committed(folder)
+    return commit_all(folder)
 
 
 def belongs_to_registry(path: str) -> bool:
@@ -113,7 +113,7 @@ def copy_files(source: Path, paths: Iterable[str], folder: Path) -> None:
         shutil.copy2(source / path, folder / path)
 
 
-def committed(folder: Path) -> Registry:
+def commit_all(folder: Path) -> Registry:
     """Make a folder a git repository with one commit of all that is there."""
     registry = Registry(folder)
     registry.sh("git init -q -b main && git add -A && git commit -q -m 'as it is now'")

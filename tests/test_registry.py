@@ -14,7 +14,7 @@ import yaml
 
 from pipelines.datasets import declared_deps, params
 from pipelines.storage.dvc import Dvc, Stage
-from registries import PROJECT, Registry, committed, copy_files, under_git
+from registries import PROJECT, Registry, commit_all, copy_files, under_git
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +23,13 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     folder = tmp_path_factory.mktemp("module") / "the régistry"
     copy_files(PROJECT, under_git(PROJECT), folder)
     (folder / "data").mkdir(exist_ok=True)
-    return committed(folder)
+    return commit_all(folder)
 
 
 @pytest.fixture(scope="module")
 def stages(registry: Registry) -> list[Stage]:
     """The stages of dvc.yaml, the user's own ones too."""
-    return stages_of(registry) if (registry / "dvc.yaml").exists() else []
-
-
-def stages_of(registry: Registry) -> list[Stage]:
-    """The stages that DVC reads in a registry."""
-    return Dvc(registry.folder, 60).stages()
+    return Dvc(registry.folder, 60).stages() if (registry / "dvc.yaml").exists() else []
 
 
 def test_params_yaml_can_be_read(registry: Registry) -> None:
@@ -44,17 +39,21 @@ def test_params_yaml_can_be_read(registry: Registry) -> None:
 @pytest.fixture(scope="module")
 def ours(registry: Registry, stages: list[Stage]) -> list[Stage]:
     """The stages that run one of the images; the others are their owners'."""
-    images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"].values()
-    return [stage for stage in stages if any(image in stage.command.split() for image in images)]
+    images = read_images(registry)
+    return [stage for stage in stages if images & {*stage.command.split()}]
+
+
+def read_images(registry: Registry) -> set[str]:
+    """The references of the images that a registry names."""
+    found = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"]
+    return {str(reference) for reference in found.values()}
 
 
 def test_each_stage_declares_what_its_command_reads(
     registry: Registry, stages: list[Stage]
 ) -> None:
     """Else what is published later is stale."""
-    images = yaml.safe_load((registry / "images.yaml").read_text("utf-8"))["images"]
-
-    declared_deps.check(stages, images.values())
+    declared_deps.check(stages, read_images(registry))
 
 
 def test_git_ignores_what_stages_make_and_takes_their_metrics(
@@ -64,11 +63,11 @@ def test_git_ignores_what_stages_make_and_takes_their_metrics(
     uncached = [path for stage in ours if not stage.cached for path in stage.outs]
     metrics = [path for stage in ours for path in stage.metrics]
 
-    assert taken(registry, uncached) == []
-    assert taken(registry, metrics) == metrics
+    assert find_unignored(registry, uncached) == []
+    assert find_unignored(registry, metrics) == metrics
 
 
-def taken(registry: Registry, paths: list[str]) -> list[str]:
+def find_unignored(registry: Registry, paths: list[str]) -> list[str]:
     """The paths that git does not ignore."""
     return [
         path
@@ -77,14 +76,14 @@ def taken(registry: Registry, paths: list[str]) -> list[str]:
     ]
 
 
-def lock(registry: Registry) -> dict[str, Any]:
+def read_lock(registry: Registry) -> dict[str, Any]:
     """What dvc.lock says of each stage; of a registry that was never reproduced, nothing."""
     path = registry / "dvc.lock"
     found = yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
     return dict((found or {}).get("stages") or {})
 
 
-def in_reach(stages: list[Stage], folder: Path) -> list[str]:
+def find_runnable(stages: list[Stage], folder: Path) -> list[str]:
     """The stages that can run in a clone without a remote: git has all that they start from."""
     makers = {path: stage for stage in stages for path in (*stage.outs, *stage.metrics)}
 
@@ -96,14 +95,14 @@ def in_reach(stages: list[Stage], folder: Path) -> list[str]:
     return [stage.name for stage in stages if all(map(is_there, stage.deps))]
 
 
-def differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+def find_differing(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """The stages that had the same command, dependencies and parameters, and gave something else.
 
     >>> one = {"cmd": "a", "deps": [{"path": "x", "md5": "0"}], "outs": [{"path": "y", "md5": "1"}]}
     >>> other = {**one, "outs": [{"path": "y", "md5": "2"}]}
-    >>> differing({"merge": one}, {"merge": one}), differing({"merge": one}, {"merge": other})
-    (set(), {'merge'})
-    >>> differing({"merge": one, "old": one}, {"merge": {**other, "cmd": "b"}, "new": other})
+    >>> [find_differing({"merge": one}, {"merge": new}) for new in (one, other)]
+    [set(), {'merge'}]
+    >>> find_differing({"merge": one, "old": one}, {"merge": {**other, "cmd": "b"}, "new": other})
     set()
     """
     inputs = ("cmd", "deps", "params")
@@ -123,11 +122,11 @@ def test_what_dvc_lock_says_comes_out(
     A registry that has no remote is reproduced by whoever commits, so its dvc.lock and metrics are
     current; with a remote, CI may not have published yet.
     """
-    before = lock(registry)
-    if names := in_reach(ours, registry.folder):
+    before = read_lock(registry)
+    if names := find_runnable(ours, registry.folder):
         registry.sh(f"dvc repro {shlex.join(names)}")
 
-    assert differing(before, lock(registry)) == set()
+    assert find_differing(before, read_lock(registry)) == set()
     if not registry.sh("dvc remote list").stdout.strip():
         stale = registry.sh("git status --porcelain").stdout
         assert stale == "", f"run `dvc repro`, and commit what it writes:\n{stale}"

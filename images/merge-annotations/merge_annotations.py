@@ -19,27 +19,21 @@ every split. Without it they are those of the datasets, sorted.
 """
 
 import argparse
-import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import classes
 import lineage
-import overlap
 from annotations import dataset
-from annotations.dataset import Written
-from annotations.metrics import Metrics
-from lineage import Merged
+from overlap import Against, refuse_overlap
 from pictures import PLACE, place
-from selection import Source, list_inputs, name_sources, parse_source, refuse_unused
-from stage import cli, frames, outputs, sources
+from renaming import write_renamed
+from selection import Source, folders_of, list_inputs, name_sources, parse_source
+from stage import cli, outputs, sources
 from stage.errors import StageError
 from stage.output_checks import Folder, Kind, Output, check_outputs
-from stage.parallel import spread
 from stage.progress import show_progress
 
 PICTURES = "JPEGImages"
@@ -59,14 +53,6 @@ KINDS: dict[str, Kind] = {
 
 PARTS = ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")
 """What is always made; the pictures are only if they are wanted."""
-
-
-@dataclass(frozen=True)
-class Against:
-    """Another split, by its merge.csv, and how near to its frames this one's may not come."""
-
-    path: Path
-    guard: int = 1
 
 
 def merge(
@@ -90,20 +76,19 @@ def merge(
     read = [*list_inputs(named), *(other.path for other in against)]
     check_outputs(made, [*read, parameters] if parameters else read)
     with outputs.write_whole(*finals.values(), pictures, metrics) as aside:
-        numbers = Metrics()
         to = dataset.choose_writer(aside[finals["Annotations"]])
-        written, lines = _write(named, to, numbers, destination)
-        refuse_overlap(lines, named, against)
-        labels = classes.count(order, (source.folder for source in named.values()), numbers)
-        dataset.write_imagesets(written, labels, aside[finals["ImageSets"]])
+        whole = write_renamed(named, to, destination)
+        refuse_overlap(whole.lines, folders_of(named), against)
+        labels = classes.count(order, folders_of(named).values(), whole.numbers)
+        dataset.write_imagesets(whole.written, labels, aside[finals["ImageSets"]])
         dataset.write_labelmap(labels, aside[finals["labelmap.txt"]])
-        lineage.write(lines, aside[finals["merge.csv"]])
+        lineage.write(whole.lines, aside[finals["merge.csv"]])
         if pictures:
-            place(lines, _folders(named), pictures, aside[pictures], images)
+            place(whole.lines, folders_of(named), pictures, aside[pictures], images)
         if metrics:
-            numbers.write(aside[metrics])
-    classes.warn(order, numbers, destination)
-    print(numbers)
+            whole.numbers.write(aside[metrics])
+    classes.warn(order, whole.numbers, destination)
+    print(whole.numbers)
 
 
 def link(folders: Sequence[Path | Source], destination: Path) -> None:
@@ -118,89 +103,12 @@ def link(folders: Sequence[Path | Source], destination: Path) -> None:
             raise StageError(f"{merged}: {text}")
     with outputs.write_whole(pictures) as aside:
         wanted = show_progress(lines, destination, "pictures")
-        place(wanted, _folders(named), pictures, aside[pictures], "link")
+        place(wanted, folders_of(named), pictures, aside[pictures], "link")
     cli.say(f"{pictures}: {len(lines)} pictures")
 
 
 def _pictures_output(path: Path | None) -> Output:
     return Output(f"{PICTURES} of --destination", path, KINDS[PICTURES])
-
-
-def _folders(named: dict[str, Source]) -> dict[str, Path]:
-    return {name: source.folder for name, source in named.items()}
-
-
-@dataclass
-class _Part:
-    """What came of a part of the annotations: which were written, and what is in them."""
-
-    written: list[Written] = field(default_factory=list)
-    lines: list[Merged] = field(default_factory=list)
-    numbers: Metrics = field(default_factory=Metrics)
-
-
-def _write(
-    named: dict[str, Source],
-    to: dataset.Folder | dataset.Zip,
-    numbers: Metrics,
-    destination: Path,
-) -> tuple[list[Written], list[Merged]]:
-    """Write the annotations of all datasets under their new names, and return what was written."""
-    lines: list[Merged] = []
-    with ExitStack() as stack:
-        opened = {
-            name: stack.enter_context(dataset.open_annotations(dataset.find(source.folder)))
-            for name, source in sorted(named.items())
-        }
-        pictures = {
-            n: None if s.whole else frames.find_pictures(s.folder) for n, s in named.items()
-        }
-        places = [(name, place) for name, each in opened.items() for place in range(len(each))]
-
-        def write_part(wanted: range) -> _Part:
-            part = _Part()
-            for name, place in places[wanted.start : wanted.stop]:
-                content, annotation = opened[name][place]
-                merged = annotation._replace(picture=f"{name}__{annotation.picture}")
-                digest = hashlib.sha256(content).hexdigest()
-                line = Merged(merged.picture, name, annotation.picture, digest)
-                known = pictures.get(name)
-                if known is None or named[name].takes(overlap.find_number(line, known)):
-                    part.lines.append(line)
-                    part.numbers.count(merged)
-                    part.written.append(to.put(merged))
-            return part
-
-        def write_all() -> Iterator[Written]:
-            for part in spread(write_part, len(places)):
-                lines.extend(part.lines)
-                numbers.add(part.numbers)
-                yield from part.written
-
-        written = list(show_progress(write_all(), destination, "pictures"))
-    refuse_unused(named, {line.dataset for line in lines})
-    to.finish(written)
-    return written, lines
-
-
-def refuse_overlap(
-    lines: Sequence[Merged], named: dict[str, Source], against: Iterable[Against]
-) -> None:
-    """Refuse a split that overlaps another; datasets of the other lie beside this one's."""
-    parent = next(iter(named.values())).folder.parent
-
-    @cache
-    def pictures_of(name: str) -> frames.Pictures:
-        folder = named[name].folder if name in named else parent / name
-        pictures = frames.find_pictures(folder)
-        if not pictures.complete:
-            text = "lacks frames.csv to compare movies by; run video-to-frame --index"
-            raise StageError(f"{folder}: {text}")
-        return pictures
-
-    for other in against:
-        others = lineage.read(other.path)
-        overlap.refuse(lines, others, pictures_of, other.guard, other.path)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,9 +4,12 @@ A model that is validated on what it was trained on, or on the next frame, seems
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import lineage
 from lineage import Merged
 from stage import frames
 from stage.errors import StageError
@@ -20,7 +23,38 @@ Split = list[tuple[Merged, frames.Frame]]
 """The pictures of a split: where each is from, and its frame."""
 
 
-def refuse(
+@dataclass(frozen=True)
+class Against:
+    """Another split, by its merge.csv, and how near to its frames this one's may not come."""
+
+    path: Path
+    guard: int = 1
+
+
+def refuse_overlap(
+    lines: Sequence[Merged], folders: Mapping[str, Path], against: Iterable[Against]
+) -> None:
+    """Refuse a split, lines, that overlaps another.
+
+    folders: of its datasets, by name; those of the other split lie beside them.
+    """
+    parent = next(iter(folders.values())).parent
+
+    @cache
+    def pictures_of(name: str) -> frames.Pictures:
+        folder = folders.get(name, parent / name)
+        pictures = frames.find_pictures(folder)
+        if not pictures.complete:
+            text = "lacks frames.csv to compare movies by; run video-to-frame --index"
+            raise StageError(f"{folder}: {text}")
+        return pictures
+
+    for other in against:
+        others = lineage.read(other.path)
+        _refuse_split(lines, others, pictures_of, other.guard, other.path)
+
+
+def _refuse_split(
     lines: Iterable[Merged],
     others: Iterable[Merged],
     pictures_of: Callable[[str], frames.Pictures],

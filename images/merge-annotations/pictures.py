@@ -20,7 +20,8 @@ def place(
         if not picture.is_file():
             raise StageError(
                 f"{folders[line.dataset]}/JPEGImages/{line.original}: is not there; make the "
-                f"pictures first (dvc repro video-to-frame@{line.dataset}), or give --images none"
+                f"pictures first (dvc repro pictures/dvc.yaml:video-to-frame@{line.dataset}), "
+                "or give --images none"
             )
         path = folder / line.picture
         path.parent.mkdir(parents=True, exist_ok=True)

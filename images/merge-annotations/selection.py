@@ -63,6 +63,11 @@ def name_sources(folders: Sequence[Path | Source]) -> dict[str, Source]:
     return found
 
 
+def folders_of(named: dict[str, Source]) -> dict[str, Path]:
+    """Return the folders of datasets by their names."""
+    return {name: source.folder for name, source in named.items()}
+
+
 def list_inputs(named: dict[str, Source]) -> list[Path]:
     """Return what is read of datasets: their folders, and parts that may be links to elsewhere."""
     parts = ("", "Annotations", f"Annotations{dataset.ARCHIVE}", "JPEGImages")

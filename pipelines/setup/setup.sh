@@ -3,7 +3,7 @@
 #
 #   setup.sh tools            install what `pipelines/registry images` needs, in a plain container
 #   setup.sh check            stop with one message if something is missing that only root can install
-#   setup.sh venv FILE        install the locked packages of FILE into .venv
+#   setup.sh venv FILE        install the locked packages of FILE into .venv, and the command `registry`
 #   setup.sh services FOLDER  install what the tests start themselves: sshd, FOLDER's npm packages,
 #                             and Debian's container registry, which is only unpacked
 #   setup.sh engine           start a Docker engine if none answers
@@ -59,6 +59,23 @@ venv() {
   "${pip[@]}" --requirement pipelines/setup/build.txt
   # antlr4, which DVC needs, comes as source only; the setuptools just installed builds it
   "${pip[@]}" --no-binary antlr4-python3-runtime --no-build-isolation --requirement "$1"
+  command_registry
+}
+
+quote() { printf "'%s'" "${1//\'/\'\\\'\'}"; } # for any shell
+
+# Works on the registry in whose folder it is called. -P: whatever code that folder has.
+command_registry() {
+  cat >.venv/bin/registry <<END
+#!/bin/sh
+# The commands of pipelines/, for the registry in the current folder.
+exec $(quote "$PWD/.venv/bin/python") -P -c 'import sys
+sys.path.insert(0, sys.argv.pop(1))
+sys.argv[0] = "registry"
+from pipelines.__main__ import main
+sys.exit(main())' $(quote "$PWD") "\$@"
+END
+  chmod 755 .venv/bin/registry
 }
 
 services() {

@@ -27,11 +27,6 @@ MEGABYTES = 300
 FEW = 2_000
 """Pictures for datumaro, which needs a tenth of a second for each few."""
 
-STAGES = {
-    "prepare-annotations": "prepare_annotations",
-    "merge-annotations": "merge_annotations",
-}
-
 
 @dataclass(frozen=True)
 class Row:
@@ -64,7 +59,7 @@ def machine() -> str:
 
 def stage(folder: Path, name: str, *words: str) -> float:
     """Run a stage in folder and return its time in seconds."""
-    code = f"import sys, {STAGES[name]} as stage; sys.exit(stage.main(sys.argv[1:]))"
+    code = f"import sys, {name.replace('-', '_')} as stage; sys.exit(stage.main(sys.argv[1:]))"
     path = os.pathsep.join(str(IMAGES / each) for each in ("base", "annotations", name))
     return timed(folder, [sys.executable, "-c", code, *words], PYTHONPATH=path)
 

@@ -8,13 +8,13 @@ from typing import Any
 import docker
 import pytest
 
-from image_folders import DOCKERFILES, PARENTS, REFERENCES, STAGES, TOOLS
+from image_folders import PARENTS, REFERENCES, STAGES, TOOLS
 from pipelines.containers import dockerfiles, root_image
 from pipelines.containers.engine import size
 from registries import PROJECT, Registry
 
-MEGABYTES, WITH_PACKAGES = 80, 260
-"""What a stage's image may add to the root image; and one that has packages of its own."""
+LIMIT = "data-registry.max-megabytes"
+"""The label that says how much an image may add to the root image; parents hand theirs down."""
 
 every_stage = pytest.mark.parametrize("stage", STAGES)
 
@@ -99,8 +99,9 @@ def test_an_image_is_light(engine: docker.DockerClient, stage: str) -> None:
         size(each) for each in (REFERENCES[stage], root_image.image(dockerfiles.declared_root()))
     )
 
-    own = DOCKERFILES[stage].with_name("requirements.txt").exists()
-    assert 0 < whole - below <= (WITH_PACKAGES if own else MEGABYTES) * 1e6
+    limit = engine.images.get(REFERENCES[stage]).labels[LIMIT]
+
+    assert 0 < whole - below <= float(limit) * 1e6
 
 
 def told(engine: docker.DockerClient, image: str) -> set[str]:

@@ -32,20 +32,6 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 FINDS = HERE / "finds"
 
-SECONDS = {
-    "video": 12,
-    "images": 6,
-    "voc": 6,
-    "zipped": 7,
-    "zip": 7,
-    "dataset": 3,
-    "parameters": 12,
-    "index": 3,
-    "lineage": 2,
-    "labelmap": 2,
-}
-"""Target -> its share of the minute."""
-
 LIMIT = 5
 """Seconds of processor time that a small file may take, many times what any should."""
 
@@ -56,11 +42,8 @@ LONGEST = 20_000
 WORD = 64
 """Bytes of a word that libFuzzer takes; longer ones are put in by `reordered` alone."""
 
-INSTRUMENTED = (
-    *("annotations", "stage", "lineage", "prepare_annotations", "rules"),
-    *("yaml", "zipfile", "csv", "targets"),
-)
-"""What the fuzzer sees the branches of; the rest, lxml above all, is C."""
+OTHERS = ("yaml", "zipfile", "csv", "targets")
+"""Whose branches the fuzzer sees, besides the stages'; the rest, lxml above all, is C."""
 
 
 class TookLong(Exception):  # noqa: N818  # it is how a find is called
@@ -75,13 +58,17 @@ def main() -> int:
             fuzz(name, int(what))
         again(name, Path(what))
         return 0
+    sys.path[:0] = folders()
+    import targets  # noqa: PLC0415  # it needs the path
+
     finds, tried = [], []
-    for name, seconds in SECONDS.items():
-        count, found = in_process(name, seconds)
+    for name, target in targets.TARGETS.items():
+        count, found = in_process(name, target.seconds)
         print(f"{name:<12} {count:>9} inputs tried, {len(found)} finds", flush=True)
         tried.append(count)
         finds += found
-    print(f"{sum(tried)} inputs in {sum(SECONDS.values())} s, {len(finds)} finds")
+    seconds = sum(target.seconds for target in targets.TARGETS.values())
+    print(f"{sum(tried)} inputs in {seconds} s, {len(finds)} finds")
     for find in finds:
         print(find, file=sys.stderr)
     return 1 if finds else 0
@@ -124,6 +111,12 @@ def folders() -> list[str]:
     return [str(folder) for folder in (*images, *(PROJECT / each for each in listed))]
 
 
+def own_modules() -> set[str]:
+    """The modules and packages of the stages."""
+    modules = {path.stem for path in (PROJECT / "images").glob("*/*.py")}
+    return modules | {path.parent.name for path in (PROJECT / "images").glob("*/*/__init__.py")}
+
+
 def saved(name: str, content: bytes, why: str) -> str:
     """Save a file that is a find; return what to say of it."""
     FINDS.mkdir(exist_ok=True)
@@ -150,7 +143,8 @@ def fuzz(name: str, seconds: int) -> NoReturn:
     """Fuzz a target in this process, which ends with it."""
     import atheris  # noqa: PLC0415  # pytest and mypy do without it
 
-    with atheris.instrument_imports(include=list(INSTRUMENTED), enable_loader_override=False):
+    seen = [*sorted(own_modules()), *OTHERS]
+    with atheris.instrument_imports(include=seen, enable_loader_override=False):
         import targets  # noqa: PLC0415  # instrumented
 
     target = targets.TARGETS[name]

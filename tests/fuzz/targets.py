@@ -29,10 +29,11 @@ BROKEN_ZIP = (OSError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAErro
 class Target:
     """Ways to read one kind of file.
 
-    name: of the file, whose suffix the readers look at. made: turns what the fuzzer mutates into
-    the file's bytes.
+    seconds: its share of the minute. name: of the file, whose suffix the readers look at. made:
+    turns what the fuzzer mutates into the file's bytes.
     """
 
+    seconds: int
     name: str
     readings: tuple[Reading, ...]
     seeds: tuple[bytes, ...]
@@ -256,11 +257,12 @@ LINEAGE = (
 )
 
 TARGETS = {
-    "video": Target("a.xml", EXPORTS, (VIDEO, KEYFRAMES, PROJECT), XML_WORDS),
-    "images": Target("a.xml", EXPORTS, (IMAGES,), XML_WORDS),
-    "voc": Target("a.xml", (voc,), PICTURES, XML_WORDS),
-    "zipped": Target("a.zip", EXPORTS, (SETS, BOTH, CVAT), XML_WORDS, files),
+    "video": Target(12, "a.xml", EXPORTS, (VIDEO, KEYFRAMES, PROJECT), XML_WORDS),
+    "images": Target(6, "a.xml", EXPORTS, (IMAGES,), XML_WORDS),
+    "voc": Target(6, "a.xml", (voc,), PICTURES, XML_WORDS),
+    "zipped": Target(7, "a.zip", EXPORTS, (SETS, BOTH, CVAT), XML_WORDS, files),
     "zip": Target(
+        7,
         "a.zip",
         (EXPORTS[0], merged),
         (
@@ -271,11 +273,14 @@ TARGETS = {
         ),
         ZIP_WORDS,
     ),
-    "dataset": Target("Annotations.zip", (merged,), (DATASET,), XML_WORDS, files),
-    "parameters": Target("params.yaml", (read_settings,), (PARAMETERS, TYPED, *SMALL), YAML_WORDS),
-    "index": Target("frames.csv", (index,), (FRAMES.encode(),), CSV_WORDS),
-    "lineage": Target("merge.csv", (lineage.read,), (LINEAGE.encode(),), CSV_WORDS),
+    "dataset": Target(3, "Annotations.zip", (merged,), (DATASET,), XML_WORDS, files),
+    "parameters": Target(
+        12, "params.yaml", (read_settings,), (PARAMETERS, TYPED, *SMALL), YAML_WORDS
+    ),
+    "index": Target(3, "frames.csv", (index,), (FRAMES.encode(),), CSV_WORDS),
+    "lineage": Target(2, "merge.csv", (lineage.read,), (LINEAGE.encode(),), CSV_WORDS),
     "labelmap": Target(
+        2,
         "labelmap.txt",
         (dataset.read_labelmap,),
         (f"{dataset.LABELMAP}\n{dataset.BACKGROUND}\nCar:1,2,3::\n\n".encode(),),

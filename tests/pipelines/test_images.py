@@ -59,7 +59,7 @@ def test_a_change_changes_the_images_that_are_built_from_it(
     after = images.references()
 
     changed = {one for one in before if before[one] != after[one]}
-    assert changed == image_folders.built_from(name)
+    assert changed == image_folders.descendants(name)
 
 
 def test_what_is_not_under_git_changes_nothing(project: Registry) -> None:

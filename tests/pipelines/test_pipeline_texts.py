@@ -1,4 +1,4 @@
-"""What dvc.yaml, params.yaml and .gitignore say of the same things."""
+"""What dvc.yaml, pictures/dvc.yaml, params.yaml and .gitignore say of the same things."""
 
 import re
 import shlex
@@ -105,7 +105,7 @@ def merge_annotations_of(given: Options) -> tuple[Strings, Strings, Strings]:
     writes = {f"{to}/{name}" for name in ("Annotations", "ImageSets", "labelmap.txt", "merge.csv")}
     if given.pop("--images", ["link"]) != ["none"]:
         reads, writes = reads | pictures, writes | {f"{to}/JPEGImages"}
-    return reads, writes | set(given.pop("--metrics", [])), set()
+    return reads, writes | set(given.pop("--metrics", [])), {"annotations.valid-labels"}
 
 
 COMMANDS = {
@@ -167,6 +167,7 @@ def test_the_texts_agree(clone: Clone) -> None:
     assert problems(clone("registry")) == set()
 
 
+PIPELINES = ("dvc.yaml", "pictures/dvc.yaml")
 METRICS = "      --metrics data/merged/training/metrics.json"
 MERGE, LINK = "merge-annotations-training: ", "link-pictures-training: "
 AGAINST = "merge-annotations-validation: "
@@ -193,8 +194,8 @@ PREPARE, INDEX = "prepare-annotations@movie{n}: ", "index-frames@movie{n}: "
         ("        - frames.max-count\n", "", INDEX + "params: frames.max-count"),
         ("--index", "--only frames.txt --index", INDEX + "options: --only"),
         (
-            "/JPEGImages:\n            cache: false\n\n  prepare",
-            "/JPEGImages\n\n  prepare",
+            "/JPEGImages:\n            cache: false\n\n  #",
+            "/JPEGImages\n\n  #",
             "cache: data/movie{n}/JPEGImages",
         ),
     ],
@@ -202,7 +203,9 @@ PREPARE, INDEX = "prepare-annotations@movie{n}: ", "index-frames@movie{n}: "
 def test_commands_that_dvc_is_not_told_of_show(
     clone: Clone, old: str, new: str, expected: str
 ) -> None:
-    wrong = broken(clone("registry"), "dvc.yaml", old, new)
+    registry = clone("registry")
+    (file,) = (path for path in PIPELINES if old in (registry / path).read_text("utf-8"))
+    wrong = broken(registry, file, old, new)
 
     assert wrong == {one.format(n=n) for one in expected.split(" + ") for n in (1, 2, 3)}
 

@@ -27,7 +27,7 @@ Clone = Callable[[str], Registry]
 def reproduced(clone_of: Clone, engine: docker.DockerClient) -> Registry:
     """A fresh clone, reproduced; tests of this module only read it."""
     registry = clone_of("reproduced régistry")
-    registry.sh("dvc repro")
+    registry.sh("dvc repro -P")
     return registry
 
 
@@ -40,14 +40,14 @@ def test_git_is_offered_the_lock_and_the_metrics_alone(reproduced: Registry) -> 
     status = reproduced.sh("git status --porcelain --untracked-files=all").stdout
 
     assert set(status.splitlines()) == {
-        "?? dvc.lock",
+        *("?? dvc.lock", "?? pictures/dvc.lock"),
         *(f"?? data/{name}/metrics.json" for name in ("movie1", "movie2", "movie3")),
         *(f"?? data/merged/{split}/metrics.json" for split in ("training", "validation")),
     }
 
 
 def test_a_second_run_does_nothing(reproduced: Registry) -> None:
-    again = reproduced.sh("dvc repro")
+    again = reproduced.sh("dvc repro -P")
 
     assert ran(again.stdout) == set()
 

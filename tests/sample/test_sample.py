@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 
 import make
 import scene
-from registries import SAMPLE
+from registries import SAMPLE, Registry, belongs_to_registry, under_git
 from scene import Box, Movie, Picture
 
 DATA = SAMPLE / "data"
@@ -113,6 +113,16 @@ def test_data_holds_what_the_script_makes(tmp_path: Path) -> None:
     }
     assert len(made) == 6
     assert [name for name, content in made.items() if (DATA / name).read_bytes() != content] == []
+
+
+def test_the_tests_work_on_the_sample_and_on_no_data_of_the_top(
+    clone: Callable[[str], Registry],
+) -> None:
+    registry = clone("registry")
+    found = [path for path in under_git(registry.folder) if belongs_to_registry(path)]
+
+    assert sorted(found) == sorted(under_git(SAMPLE))
+    assert all((registry / path).read_bytes() == (SAMPLE / path).read_bytes() for path in found)
 
 
 @every_movie

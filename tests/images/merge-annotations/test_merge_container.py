@@ -83,7 +83,7 @@ def test_a_missing_picture_is_refused_with_the_remedy(registry: Registry, tree: 
 
     assert refusal(registry, tree, LINE) == (
         "error: data/movie2/JPEGImages/frame_000003.PNG: is not there; make the pictures first "
-        "(dvc repro video-to-frame@movie2), or give --images none\n"
+        "(dvc repro pictures/dvc.yaml:video-to-frame@movie2), or give --images none\n"
     )
 
 

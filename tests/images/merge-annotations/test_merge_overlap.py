@@ -8,6 +8,7 @@ import pytest
 
 import merge_annotations
 import selection
+from overlap import Against
 from stage.errors import StageError
 
 Dataset = Callable[..., Path]
@@ -37,7 +38,7 @@ def split(destination: Path, *sources: str, against: Iterable[Path] = (), guard:
         [selection.parse_source(f"data/{each}") for each in sources],
         destination,
         "none",
-        against=[merge_annotations.Against(other / "merge.csv", guard) for other in against],
+        against=[Against(other / "merge.csv", guard) for other in against],
     )
 
 

@@ -117,7 +117,7 @@ def test_a_missing_picture_is_refused_with_the_remedy(
     with pytest.raises(StageError) as raised:
         merge([source], MERGED, images)
     assert "movie1/JPEGImages/sub/deep/b.jpg: is not there; make the pictures" in str(raised.value)
-    assert "dvc repro video-to-frame@movie1" in str(raised.value)
+    assert "dvc repro pictures/dvc.yaml:video-to-frame@movie1" in str(raised.value)
     assert "--images none" in str(raised.value)
     assert tree(MERGED) == before
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hostile.files import HostileFile
-from merge_annotations import Against, link, merge
+from merge_annotations import link, merge
+from overlap import Against
 from stage.errors import StageError
 
 Dataset = Callable[..., Path]

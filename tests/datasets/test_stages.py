@@ -1,0 +1,123 @@
+"""`add`, `update` and `check` with the stages' own containers, and what DVC makes of the result."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from pipelines.datasets import check
+from registries import Registry
+
+Tools = Callable[..., Any]
+Tree = Callable[[Path], dict[str, object]]
+
+
+def words(sample: Path, name: str, movie: str, export: str, split: str) -> str:
+    return f"add {name} --movie '{sample / movie}' --export '{sample / export}' --split {split}"
+
+
+def test_a_first_dataset_comes_in_and_the_pipeline_makes_it(
+    fresh: Registry, engine: docker.DockerClient, sample: Path, tools: Tools
+) -> None:
+    """Then another one, a new export, another name; in the end one dataset is left."""
+    street = words(sample, "street", "movie1/movie.mkv", "movie1/cvat-pascalvoc.zip", "training")
+    added = tools(fresh, street)
+    road = words(sample, "road", "movie2/movie.mp4", "movie2/annotations.xml", "validation")
+    tools(fresh, f"{road} --cvat-task 12")
+    fresh.sh("dvc repro -q -P && git add data params.yaml dvc.yaml dvc.lock pictures/dvc.yaml")
+    fresh.sh("git commit -q -m 'Two datasets'")
+    numbers = json.loads((fresh / "data/street/metrics.json").read_text())
+    tools(fresh, f"update street '{sample / 'movie1/cvat-pascalvoc.zip'}'")
+    said = [line.split() for line in added.stdout.splitlines()]
+
+    assert ["pictures", str(numbers["pictures"])] in said
+    assert ["Car", str(numbers["labels"]["Car"])] in said
+    assert len([*(fresh / "data/merged/training/JPEGImages").iterdir()]) == numbers["pictures"]
+    assert check.findings(fresh.folder) == []
+    assert fresh.sh("git status --short").stdout == "?? pictures/dvc.lock\n"
+
+    tools(fresh, "rename street avenue")
+    tools(fresh, "remove road")
+    fresh.sh("dvc repro -q -P")
+    named = {path.name[:8] for path in (fresh / "data/merged/training/JPEGImages").iterdir()}
+
+    assert named == {"avenue__"}
+    assert check.findings(fresh.folder) == []
+
+
+def test_the_numbers_that_change_are_said(
+    fresh: Registry, engine: docker.DockerClient, sample: Path, tools: Tools, tmp_path: Path
+) -> None:
+    tools(fresh, words(sample, "road", "movie2/movie.mp4", "movie2/annotations.xml", "training"))
+    fresh.sh("dvc repro -q prepare-annotations@road")
+    text = (sample / "movie2/annotations.xml").read_text("utf-8")
+    cars = json.loads((fresh / "data/road/metrics.json").read_text())["labels"]["Car"]
+    (tmp_path / "new.xml").write_text(text.replace('label="Car"', 'label="Bird"'), "utf-8")
+    done = tools(fresh, f"update road '{tmp_path / 'new.xml'}'")
+
+    assert cars > 0
+    assert f"road: Car {cars} -> 0" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("movie", "export", "expected"),
+    [
+        ("movie2/annotations.xml", "movie3/annotations.zip", "movie2/annotations.xml: is not a mo"),
+        ("movie3/movie.mp4", "movie1/movie.mkv", "movie1/movie.mkv:1: is no XML"),
+        ("movie3/movie.mp4", "movie1/cvat-pascalvoc.zip", "the export of another movie?"),
+    ],
+    ids=["no movie", "no export", "of another movie"],
+)
+def test_what_the_stages_refuse_changes_nothing(
+    fresh: Registry,
+    engine: docker.DockerClient,
+    sample: Path,
+    tools: Tools,
+    tree: Tree,
+    movie: str,
+    export: str,
+    expected: str,
+) -> None:
+    before, own = tree(fresh.folder), tree(sample)
+    done = tools(fresh, f"{words(sample, 'lake', movie, export, 'training')} --move", 1)
+
+    assert expected in done.stderr
+    assert ".partial-" not in done.stderr
+    assert tree(fresh.folder) == before
+    assert tree(sample) == own
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("format: png", "format: gif", "frames.format: must be png or jpg"),
+        ("quality: 2", "quolity: 2", "frames.quolity: is no parameter"),
+        ("- Car", "- 12", "annotations.valid-labels: must be text, not 12"),
+        ("destination: Annotations", "destination: x", "annotations.destination: must be one of"),
+        ("frames:", "framez:", "framez: is no section"),
+    ],
+)
+def test_parameters_are_checked_by_the_stages_that_have_them(
+    fresh: Registry, engine: docker.DockerClient, old: str, new: str, expected: str
+) -> None:
+    (fresh / "data").mkdir()
+    text = (fresh / "params.yaml").read_text("utf-8")
+    (fresh / "params.yaml").write_text(text.replace(old, new, 1), "utf-8")
+    found = [str(each) for each in check.findings(fresh.folder)]
+
+    assert old in text
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_an_export_that_cannot_be_read_is_named(
+    registry: Registry, engine: docker.DockerClient
+) -> None:
+    found = [str(each) for each in check.findings(registry.folder) if each.refused]
+
+    assert [each.partition(":")[0] for each in found] == [
+        f"data/{name}/annotations.xml" for name in ("street", "road", "park")
+    ]
