@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,23 +75,29 @@ def stop_containers(label: str, seconds: float = ANSWER_SECONDS) -> None:
 
 def pull(reference: str, env: Environment | None = None) -> bool:
     """Pull an image and tell whether that worked; warn of a container registry that refuses."""
-    messages.tell(f"{reference}: pulling ...")
+    messages.say(f"{reference}: pulling ...")
+    began = time.monotonic()
     try:
         done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     except Transient:
         return False
     if REFUSALS.search(done.stderr):
         messages.warn(f"{reference}: cannot be pulled: {_last_line(done.stderr)}")
-    return done.returncode == 0
+    if done.returncode:
+        return False
+    messages.say(f"{reference}: pulled in {time.monotonic() - began:.0f} s")
+    return True
 
 
 def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
-    messages.tell(f"{reference}: pushing ...")
+    messages.say(f"{reference}: pushing ...")
+    began = time.monotonic()
     done = commands.run("docker", "push", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     if done.returncode:
         remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
         raise PipelineError(f"{reference}: cannot be pushed: {_last_line(done.stderr)}; {remedy}")
+    messages.say(f"{reference}: pushed in {time.monotonic() - began:.0f} s")
 
 
 def _last_line(said: str) -> str:
