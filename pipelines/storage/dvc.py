@@ -72,7 +72,7 @@ class Dvc:
         """Return the stages that would run, with what changed for them."""
         if not targets:  # DVC would take that for all stages
             return []
-        changed = json.loads(self._run("status", "--json", *targets).strip() or "{}")
+        changed = json.loads(self._run("status", "--json", "--with-deps", *targets).strip() or "{}")
         found: list[str] = self._index("changed", *targets)
         return [(stage, _reasons(changed.get(stage, []))) for stage in found]
 

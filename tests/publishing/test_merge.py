@@ -224,7 +224,7 @@ def test_status_says_what_would_be_done_and_publish_does_it_without_a_branch(
     lines = said.splitlines()
     assert lines[0] == f"{branch}: waits"
     assert "  prepare-annotations@movie2: would run: changed deps: params.yaml" in said
-    assert "  merge-annotations-training: would run: a stage that it depends on would run" in lines
+    assert "  merge-annotations-training: would run: changed deps: params.yaml" in lines
     assert not [line for line in lines if "index-frames" in line]
     assert "lacks" not in said
 
