@@ -1,4 +1,4 @@
-"""Building a Docker image: of what, and with what of the host."""
+"""Builds a Docker image from the files under git and some settings of the host."""
 
 import io
 import os

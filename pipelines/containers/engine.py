@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ PULL_SECONDS = 600
 """After which a pull or push is given up; from a host out of reach it fails by itself."""
 
 ANSWER_SECONDS = 60
-"""After which an engine does not answer: what is asked here takes it less than one."""
+"""After which an engine counts as silent: what is asked here takes it less than a second."""
 
 CREDENTIALS = ("CI_REGISTRY", "CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD")
 """Variables with a container registry's host and credentials; GitLab sets them in every job."""
@@ -26,13 +27,13 @@ REFUSALS = re.compile(r"unauthorized|denied|no basic auth", re.I)
 """What docker says where it is not let in; an image that is not there is "not found"."""
 
 ABSENT = re.compile(r"no such image|not found", re.I)
-"""What an engine says of an image that it has not."""
+"""What an engine says of an image that it does not have."""
 
 Environment = Mapping[str, str]
 
 
 def ask(*words: str, seconds: float = ANSWER_SECONDS) -> subprocess.CompletedProcess[str]:
-    """Run docker with a question to the engine; Transient says that the engine does not answer.
+    """Run a docker command that asks the engine; Transient says that the engine does not answer.
 
     seconds: how long to wait, at most ANSWER_SECONDS.
     """
@@ -66,7 +67,7 @@ def size(reference: str) -> int:
 
 
 def stop_containers(label: str, seconds: float = ANSWER_SECONDS) -> None:
-    """End the containers with a label, whatever they do."""
+    """End and remove the containers with a label, running or not."""
     listed = answer("ps", "--quiet", "--no-trunc", "--filter", f"label={label}", seconds=seconds)
     for container in listed.split():
         ask("rm", "--force", container, seconds=seconds)
@@ -74,23 +75,29 @@ def stop_containers(label: str, seconds: float = ANSWER_SECONDS) -> None:
 
 def pull(reference: str, env: Environment | None = None) -> bool:
     """Pull an image and tell whether that worked; warn of a container registry that refuses."""
-    messages.tell(f"{reference}: pulling ...")
+    messages.say(f"{reference}: pulling ...")
+    began = time.monotonic()
     try:
         done = commands.run("docker", "pull", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     except Transient:
         return False
     if REFUSALS.search(done.stderr):
         messages.warn(f"{reference}: cannot be pulled: {_last_line(done.stderr)}")
-    return done.returncode == 0
+    if done.returncode:
+        return False
+    messages.say(f"{reference}: pulled in {time.monotonic() - began:.0f} s")
+    return True
 
 
 def push(reference: str, env: Environment | None = None) -> None:
     """Send an image to its container registry."""
-    messages.tell(f"{reference}: pushing ...")
+    messages.say(f"{reference}: pushing ...")
+    began = time.monotonic()
     done = commands.run("docker", "push", "--quiet", reference, env=env, timeout=PULL_SECONDS)
     if done.returncode:
         remedy = f"check {', '.join(CREDENTIALS[:2])} and {CREDENTIALS[2]}"
         raise PipelineError(f"{reference}: cannot be pushed: {_last_line(done.stderr)}; {remedy}")
+    messages.say(f"{reference}: pushed in {time.monotonic() - began:.0f} s")
 
 
 def _last_line(said: str) -> str:

@@ -1,4 +1,4 @@
-"""The Docker images that images.yaml names, and how they come to be in the engine.
+"""The Docker images that images.yaml names: pulled or built, so that the engine has them.
 
 An image's reference is `<prefix>/<folder>:<hash>`; the hash is of the files under git that it is
 built from, its parent's included. So it changes exactly when the code changes, DVC runs exactly
@@ -33,7 +33,7 @@ class Known(NamedTuple):
     images: dict[str, str]
 
     def lacking(self, seconds: float = engine.ANSWER_SECONDS) -> list[str]:
-        """Return the references that stages need and the engine has not."""
+        """Return the references that stages need and the engine lacks."""
         needed = {name: each for name, each in self.images.items() if name != TOOLS}
         return [each for each in needed.values() if not engine.has(each, seconds)]
 
@@ -94,9 +94,9 @@ def _wanted() -> dict[str, str]:
 
 
 def _provide(name: str, reference: str, env: engine.Environment, *, push: bool) -> None:
-    """Have an image in the engine, and push it if the container registry lacks it.
+    """Pull or build an image if the engine lacks it; push it if the container registry lacks it.
 
-    Who pushes takes what others have pushed, so that all have the same.
+    An image that others have pushed is pulled, never built and pushed again: all have the same.
     """
     there = engine.has(reference)
     if there and not push:

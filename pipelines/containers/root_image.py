@@ -1,4 +1,4 @@
-"""The root of all images: pulled where a container registry is in reach, else made."""
+"""The root image of all others: pulled from a container registry, or made if none is in reach."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ STRIPPED = ("doc", "man", "info", "locale", "lintian", "bug")
 
 
 def image(wanted: str) -> str:
-    """Return an image that the engine has: the wanted one, or a root made here in its place.
+    """Return an image that the engine has: the wanted one, or one that is made here in its place.
 
     An image named by digest is never replaced by another: a PipelineError says it is missing.
     """

@@ -8,7 +8,7 @@ from pipelines.publishing.branches import Branch
 from pipelines.storage.git import Git
 
 COMMITS = 100
-"""A branch of CVAT has one; one that was updated by hand, a few."""
+"""The most commits of a branch: CVAT's has one; one that was updated by hand, a few."""
 
 LFS = "switch off `Use LFS` in the task's dataset repository settings in CVAT"
 

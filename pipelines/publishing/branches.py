@@ -24,10 +24,10 @@ class Branch(NamedTuple):
 
 
 def find_waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str]]]:
-    """Return the branches that are not in base, oldest first, and those passed over, with why.
+    """Return the branches that base does not contain, oldest first; and those left out, with why.
 
-    Of two branches of one task, CVAT goes on with the newer one only. One that is dated in the
-    future is newer than none: its date is wrong.
+    Of two branches of one task, CVAT goes on with the newer one only. A branch that is dated in
+    the future counts as the oldest: its date is wrong.
     """
     listed = git(
         "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", BRANCHES

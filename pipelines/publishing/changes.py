@@ -50,7 +50,7 @@ def numbers(text: str | None, path: str) -> dict[str, int]:
 
 
 def drops(before: Metrics, after: Metrics, limit: float) -> Iterator[str]:
-    """Yield each dataset that loses more than the part limit of its pictures or objects.
+    """Yield each dataset that loses more of its pictures or objects than the limit, from 0 to 1.
 
     Whoever changes params.yaml or dvc.yaml may add and remove datasets, and change the splits.
     """

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pipelines import messages
-from pipelines.datasets import check as datasets_check
+from pipelines.datasets.check import Finding, findings
 from pipelines.errors import PipelineError
 from pipelines.forges import forge
 from pipelines.forges.forge import Outcome
@@ -46,31 +46,29 @@ def check_registry(options: Options) -> int:
     """Tell all that is wrong with the registry as it is checked out, as a merge request would."""
     folder, stages = Path.cwd(), list[Stage]()
     wrong = list(dict.fromkeys(_find_wrong(folder, options, stages)))
-    done = [_refuse(each) for each in wrong]
+    for each in (each for each in wrong if not each.refused):
+        messages.warn(each.text)
+    done = [_refuse(each.text) for each in wrong if each.refused]
     done.append(publish.report("dvc.lock", partial(_judge_lock, folder, stages, options)))
     forge.tell(done)
     return max(each.code for each in done)
 
 
-def _find_wrong(folder: Path, options: Options, stages: list[Stage]) -> Iterator[str]:
+def _find_wrong(folder: Path, options: Options, stages: list[Stage]) -> Iterator[Finding]:
     """Yield what is wrong with the files that are checked out; fill in the stages."""
-    for each in datasets_check.findings(folder):
-        if each.refused:
-            yield each.text
-        else:
-            messages.warn(each.text)
+    yield from findings(folder)
     yield from _errors(lambda: stages.extend(Dvc(folder, options.seconds).stages()))
     yield from _errors(partial(work_tree.check_deps, folder, stages))
     yield from _errors(partial(work_tree.check_locks, folder, stages))
     yield from _errors(partial(work_tree.warn_of_unguarded, stages))
 
 
-def _errors(look: Callable[[], object]) -> Iterator[str]:
+def _errors(look: Callable[[], object]) -> Iterator[Finding]:
     """Yield the error that a function raises, if it does."""
     try:
         look()
     except PipelineError as error:
-        yield str(error)
+        yield Finding(str(error))
 
 
 def _refuse(error: str) -> Outcome:

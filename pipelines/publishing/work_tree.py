@@ -91,7 +91,7 @@ def check_locks(folder: Path, stages: Iterable[Stage]) -> None:
             raise PipelineError(f"{path}: {text}, or give them `cache: false`")
         lock = f"{path.removesuffix('dvc.yaml')}dvc.lock"
         if Git(folder)("ls-files", "--", lock):
-            text = f"is each machine's own record; `git rm --cached {lock}`, then commit"
+            text = f"is committed, but it is each machine's own; `git rm --cached {lock}`"
             raise PipelineError(f"{lock}: {text}")
 
 

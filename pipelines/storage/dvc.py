@@ -72,7 +72,7 @@ class Dvc:
         """Return the stages that would run, with what changed for them."""
         if not targets:  # DVC would take that for all stages
             return []
-        changed = json.loads(self._run("status", "--json", *targets).strip() or "{}")
+        changed = json.loads(self._run("status", "--json", "--with-deps", *targets).strip() or "{}")
         found: list[str] = self._index("changed", *targets)
         return [(stage, _reasons(changed.get(stage, []))) for stage in found]
 
@@ -113,7 +113,8 @@ class Dvc:
         )
         if done.returncode:
             last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-            raise PipelineError(f"dvc.yaml: cannot be read: {''.join(last)}")
+            why = re.sub(r"^[\w.]+(Error|Exception): ", "", "".join(last))
+            raise PipelineError(f"dvc.yaml: cannot be read: {why}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def _run(self, *words: str, listener: Listener | None = None) -> str:

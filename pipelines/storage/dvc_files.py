@@ -1,4 +1,4 @@
-"""What the files of DVC name: the data that a commit needs the remote to hold."""
+"""Reads dvc.lock and .dvc files: the data that a commit needs the remote to hold."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -36,7 +36,7 @@ def of_lock(text: str) -> dict[str, list[Named]]:
 
 
 def md5s(text: str) -> set[str]:
-    """Return all that a dvc.lock names: what stages made, and what they read."""
+    """Return the md5s of all that a dvc.lock names: what stages read, and what they made."""
     stages = _mapping(_load(text, "dvc.lock"), "dvc.lock").get("stages") or {}
     return {
         str(_mapping(each, name)["md5"])

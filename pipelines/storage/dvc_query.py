@@ -1,4 +1,4 @@
-"""What DVC knows of a pipeline and has no command for; a process of its own, as it imports DVC.
+"""Asks DVC what it has no command for. It imports DVC, so it runs as a process of its own.
 
 stages             print every stage, with its outputs
 changed STAGE...   print which of them, and of the stages they need, would run
@@ -13,9 +13,10 @@ from typing import Any
 
 
 def stages(repo: Any) -> list[Any]:
-    """Return of each stage its name, command and dependencies, and its outputs.
+    """Return the name, command, dependencies and outputs of each stage.
 
-    Of an output: path, whether the remote is to hold it, if a metric, which remote ("": default).
+    An output is its path, whether it is stored, whether it is a metric, and the remote that stores
+    it, empty for the default one.
     """
     return [
         [
@@ -33,7 +34,7 @@ def stages(repo: Any) -> list[Any]:
 
 
 def changed(repo: Any, targets: Sequence[str]) -> list[str]:
-    """Return the stages that would run: changed themselves, or made of what would be made."""
+    """Return the stages that would run: they changed, or a stage that they depend on would run."""
     from networkx import topological_sort  # noqa: PLC0415  # DVC's own, loaded with it
 
     graph, found = repo.index.graph, list[Any]()

@@ -1,4 +1,4 @@
-"""Git, as it is to be run where branches may hold anything: no hooks, no prompts, full names."""
+"""Runs git safely on branches that may hold anything: without hooks and prompts, by full names."""
 
 import os
 import re
@@ -55,7 +55,7 @@ class Git:
         return commands.run("git", *SAFE, *words, env=self._env(), folder=self.folder)
 
     def common(self, one: str, other: str) -> str | None:
-        """Return the commit from which two went apart; None if they have no history in common."""
+        """Return the latest commit that two have in common; None if there is none."""
         return self._run("merge-base", one, other).stdout.strip() or None
 
     def server(self, *words: str) -> str:

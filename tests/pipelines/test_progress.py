@@ -141,6 +141,18 @@ def test_a_stage_that_fails_is_named_without_its_command(pipeline: Registry) -> 
     assert str(caught.value) == said
 
 
+def test_a_stage_that_would_run_has_its_reason(pipeline: Registry) -> None:
+    dvc = Dvc(pipeline.folder, 60)
+    dvc.repro([], [])
+    break_stage(pipeline, "exit 7")
+
+    assert dvc.why(["merge-all"]) == [
+        ("prepare@one", "changed command"),
+        ("merge-all", "a stage that it depends on would run"),
+    ]
+    assert dvc.why([]) == []
+
+
 def test_what_an_engine_says_of_a_container_is_told(pipeline: Registry) -> None:
     break_stage(pipeline, "echo docker: Error response from daemon: no such image >&2; exit 125")
     dvc = Dvc(pipeline.folder, 60)

@@ -67,3 +67,12 @@ def test_a_base_without_root_image_is_refused(project: Registry) -> None:
 
     with pytest.raises(PipelineError, match="lacks `ARG ROOT_IMAGE=`"):
         dockerfiles.declared_root()
+
+
+def test_a_pull_says_when_it_begins_and_ends(stub: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    (stub.folder / "pulls").touch()
+    root_image.image(PINNED)
+
+    begin, end = capsys.readouterr().out.splitlines()
+    assert begin == f"{PINNED}: pulling ..."
+    assert re.fullmatch(rf"{re.escape(PINNED)}: pulled in \d+ s", end)
