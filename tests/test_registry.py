@@ -123,7 +123,7 @@ def test_what_dvc_lock_says_comes_out(
     current; with a remote, CI may not have published yet.
     """
     before = read_lock(registry)
-    if names := find_runnable(ours, registry.folder):
+    if names := find_runnable([each for each in ours if each.cached], registry.folder):
         registry.sh(f"dvc repro {shlex.join(names)}")
 
     assert find_differing(before, read_lock(registry)) == set()

@@ -29,7 +29,7 @@ DESTINATIONS = ("Annotations", "Annotations.zip")
 class Annotations:
     """The section `annotations` of params.yaml; a dataset may override it key by key.
 
-    The README's table says what each key means.
+    docs/parameters.md says what each key means.
     """
 
     valid_labels: tuple[str, ...]

@@ -74,7 +74,7 @@ def _protection() -> Iterator[Finding]:
         yield Finding(f"{here} is protected", "" if protected else f"it is not; {remedy}")
 
 
-_MISSING = "it is not; set it as README.md says"
+_MISSING = "it is not; set it as docs/ci-gitlab.md or docs/ci-github.md says"
 
 
 def _container_registry() -> Iterator[Finding]:

@@ -116,8 +116,9 @@ def test_the_default_branch_has_the_secret(right: World, forge: str) -> None:
     env = {**(GITLAB if forge == "GitLab" else {"GITHUB_ACTIONS": "true"}), name: right.branch}
 
     assert errors(right, env, 0) == []
-    assert f"{SECRET} is set: it is not; set it as README.md says" in errors(
-        right, {**env, SECRET: ""}
+    assert (
+        f"{SECRET} is set: it is not; set it as docs/ci-gitlab.md or docs/ci-github.md says"
+        in errors(right, {**env, SECRET: ""})
     )
 
 

@@ -110,7 +110,7 @@ def test_a_branch_s_name_is_no_command(world: World) -> None:
 def test_the_default_branch_publishes_what_waits_once(world: World) -> None:
     branch = world.sync()
     clone = checkout(world, "runner")
-    # A job's own token may not push, so README.md says by three variables where to.
+    # A job's own token may not push, so docs/ci-gitlab.md says by three variables where to.
     git(clone.folder, "config", "url.file:///nowhere/.pushInsteadOf", "file:///")
     pushes = {
         "GIT_CONFIG_COUNT": "1",
