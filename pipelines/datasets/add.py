@@ -50,7 +50,7 @@ def add(folder: Path, new: New) -> None:
     params.parse(edited)
     images.ready(folder)
     with edits.edit(folder) as change:
-        left = _bring(change, new, values, edited)
+        left, edited = _bring(change, new, values, edited)
         _put(change, new, values, edited)
     if new.move:
         for path in left:
@@ -91,10 +91,12 @@ def _refuse_split(settings: Settings, split: str | None) -> None:
         raise PipelineError(f"params.yaml: there is no split {split}; there are: {known}")
 
 
-def _bring(change: Edit, new: New, values: dict[str, str | int], edited: str) -> list[Path]:
+def _bring(
+    change: Edit, new: New, values: dict[str, str | int], edited: str
+) -> tuple[list[Path], str]:
     """Bring both files in, out of sight, and have the stages look at them.
 
-    Return the originals that are still where they were.
+    Return the originals that are still where they were, and what params.yaml is going to be.
     """
     root = change.aside / new.name
     root.mkdir()
@@ -103,11 +105,25 @@ def _bring(change: Edit, new: New, values: dict[str, str | int], edited: str) ->
     pairs = ((new.movie, movie), (new.export, export))
     left = [one for one, target in pairs if inputs.bring(change, one, target, move=new.move)]
     messages.say(inputs.look_at_movie(change, root, movie, str(new.movie)).rstrip())
+    edited = _name_labels(change, root, export, edited)
+    inputs.write_parameters(change, edited)
     messages.say(inputs.look_at_export(change, root, export, str(new.export)).rstrip())
     for made in root.iterdir():
         if made not in (movie, export):
             made.unlink()
-    return left
+    return left, edited
+
+
+def _name_labels(change: Edit, root: Path, export: Path, text: str) -> str:
+    """Return params.yaml with the labels of an export, if it names none to keep yet."""
+    if params.parse(text).labels:
+        return text
+    labels = inputs.find_labels(change, root, export, text)
+    if not labels:
+        return text
+    said = f"was empty and is now {', '.join(labels)}; delete those that are not to be kept"
+    messages.say(f"params.yaml: annotations.valid-labels: {said}")
+    return params_file.add_labels(text, labels)
 
 
 def _put(change: Edit, new: New, values: dict[str, str | int], edited: str) -> None:

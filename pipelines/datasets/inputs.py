@@ -11,13 +11,14 @@ from pathlib import Path
 import yaml
 
 from pipelines import commands
-from pipelines.datasets import edits
+from pipelines.datasets import edits, params_file
 from pipelines.datasets.edits import Edit
 from pipelines.datasets.params import Settings
 from pipelines.datasets.stage_run import run_stage
 from pipelines.errors import PipelineError
 
 INDEX, METRICS = "frames.csv", "metrics.json"
+NO_LABEL = "a label that no export has"
 BLOCK = 1 << 20
 
 
@@ -59,7 +60,9 @@ def look_at_movie(change: Edit, root: Path, movie: Path, shown: str) -> str:
     )
 
 
-def look_at_export(change: Edit, root: Path, export: Path, shown: str) -> str:
+def look_at_export(
+    change: Edit, root: Path, export: Path, shown: str, *, quiet: bool = False
+) -> str:
     """Read an export as the pipeline would; return what would be kept and dropped.
 
     root: a folder with the dataset's name; with a frame index in it, everything is checked and
@@ -76,7 +79,20 @@ def look_at_export(change: Edit, root: Path, export: Path, shown: str) -> str:
         *("--parameters", _below(change, _parameters(change)), "--root", _below(change, root)),
         *("--source", _below(change, export), *words),
         names={**names, _below(change, _parameters(change)): "params.yaml"},
+        quiet=quiet,
     )
+
+
+def find_labels(change: Edit, root: Path, export: Path, text: str) -> list[str]:
+    """Return the labels that an export's objects have once they are renamed, sorted.
+
+    text: a params.yaml that keeps none. The frame index must be in root.
+    """
+    write_parameters(change, params_file.add_labels(text, [NO_LABEL]))
+    look_at_export(change, root, export, export.name, quiet=True)
+    why = "dropped, label "
+    found = numbers(root / METRICS)
+    return sorted(each.removeprefix(why) for each in found if each.startswith(why))
 
 
 def write_parameters(change: Edit, text: str) -> None:

@@ -175,7 +175,8 @@ def _say_next(
     messages.say("next:")
     messages.say(f"  cd {folder}")
     if not labels:
-        messages.say("  name the labels to keep in params.yaml: annotations.valid-labels")
+        messages.say("  name the labels to keep in params.yaml, annotations.valid-labels;")
+        messages.say("  if you do not, the first `add` names those of its export there")
     if not address.known:
         where = ".gitlab-ci.yml, .github/workflows/"
         what = f"the tools' project and commit for {PLACEHOLDER[0]} and {PLACEHOLDER[1]}"

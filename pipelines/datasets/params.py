@@ -39,7 +39,7 @@ class Settings:
 
     max_drop: the part of a dataset's pictures or objects that may be lost at once, from 0 to 1.
     max_size: bytes of an export that a branch brings. splits: None if there is no such section.
-    relabelled: the datasets that override valid-labels.
+    relabelled: the datasets that override valid-labels. labels: annotations.valid-labels.
     """
 
     exports: dict[str, str] = field(default_factory=dict)
@@ -49,6 +49,7 @@ class Settings:
     splits: dict[str, Split] | None = None
     relabelled: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Settings:
@@ -68,6 +69,7 @@ def parse(text: str) -> Settings:
         _splits(values["splits"], [*datasets]) if "splits" in values else None,
         tuple(name for name, entry in datasets.items() if _relabels(name, entry)),
         {name: str(entry.get("source", "")) for name, entry in datasets.items()},
+        _labels(values),
     )
 
 
@@ -78,6 +80,12 @@ def load(text: str) -> Any:
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         said = " ".join(str(error).split())
         raise PipelineError(f"params.yaml: is no plain YAML: {said}") from None
+
+
+def _labels(values: dict[str, Any]) -> tuple[str, ...]:
+    """Return annotations.valid-labels, which the stages check."""
+    labels = _mapping(values.get("annotations") or {}, "annotations").get("valid-labels")
+    return tuple(map(str, labels)) if isinstance(labels, list) else ()
 
 
 def _owners(datasets: dict[str, dict[str, Any]]) -> Iterator[tuple[int, str]]:

@@ -5,7 +5,7 @@ it was to say, so that a file that is written in a way not foreseen here is refu
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,18 @@ def add_dataset(text: str, name: str, values: Values, split: str | None = None) 
         section["datasets"] = [*(section.get("datasets") or []), name]
         wanted["splits"][split] = section
         text = _Document(text).append(("splits", split), "datasets", name)
+    return _checked(text, wanted)
+
+
+def add_labels(text: str, labels: Sequence[str]) -> str:
+    """Return text with labels at the end of `annotations.valid-labels`."""
+    wanted = _data(text)
+    section = dict(wanted.get("annotations") or {})
+    section["valid-labels"] = [*(section.get("valid-labels") or []), *labels]
+    wanted["annotations"] = section
+    for label in labels:
+        item = yaml.safe_dump([label], default_flow_style=True, allow_unicode=True, width=1000)
+        text = _Document(text).append(("annotations",), "valid-labels", item.strip()[1:-1])
     return _checked(text, wanted)
 
 

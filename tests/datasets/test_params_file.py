@@ -66,6 +66,11 @@ EDITS: dict[str, tuple[Edit, list[str], list[str]]] = {
         [],
         [*LAKE, "      datasets: [lake]"],
     ),
+    "labels": (
+        lambda t: params_file.add_labels(t, ["no", "a, b"]),
+        ["""    valid-labels:  [ 'Car',"Bicycle" , Bus ]"""],
+        ["""    valid-labels:  [ 'Car',"Bicycle" , Bus, 'no', 'a, b' ]"""],
+    ),
     "remove": (
         lambda t: params_file.remove_dataset(t, "road"),
         [

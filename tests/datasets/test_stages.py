@@ -1,12 +1,14 @@
 """`add`, `update` and `check` with the stages' own containers, and what DVC makes of the result."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
+import yaml
 
 from pipelines.datasets import check
 from registries import Registry
@@ -46,6 +48,27 @@ def test_a_first_dataset_comes_in_and_the_pipeline_makes_it(
 
     assert named == {"avenue__"}
     assert check.findings(fresh.folder) == []
+
+
+def test_a_first_dataset_names_its_labels_if_none_are_named(
+    fresh: Registry, engine: docker.DockerClient, sample: Path, tools: Tools
+) -> None:
+    params = fresh / "params.yaml"
+    labels = yaml.safe_load(params.read_text())["annotations"]["valid-labels"]
+    listed = "".join(f"\n    - {label}" for label in labels)
+    assert f"valid-labels:{listed}\n" in params.read_text()
+    params.write_text(params.read_text().replace(f"valid-labels:{listed}\n", "valid-labels: []\n"))
+    line = words(sample, "street", "movie1/movie.mkv", "movie1/cvat-pascalvoc.zip", "training")
+    said = tools(fresh, line).stdout
+
+    with zipfile.ZipFile(sample / "movie1/cvat-pascalvoc.zip") as export:
+        lines = export.read("labelmap.txt").decode().splitlines()
+    there = {each.partition(":")[0] for each in lines[1:]} - {"background"}
+    found = yaml.safe_load(params.read_text())["annotations"]["valid-labels"]
+    assert {*found} <= there
+    assert len(found) > 1
+    assert found == sorted(found)
+    assert f"valid-labels: was empty and is now {', '.join(found)}; delete" in said
 
 
 def test_the_image_of_the_tools_adds_a_dataset_without_them(
