@@ -44,7 +44,7 @@ def tell(text: str) -> None:
 
 def tell_passing(text: str) -> None:
     """Print a line to standard error, which the next one replaces if that is a terminal."""
-    if not sys.stderr.isatty():
+    if not _is_watched():
         tell(text)
         return
     shown = redact(text)[: shutil.get_terminal_size().columns - 1]
@@ -61,9 +61,14 @@ def refuse(text: str) -> None:
     _print(f"error: {text}", sys.stderr)
 
 
+def _is_watched() -> bool:
+    """Tell whether a person sees standard error: a log of CI may be made by a terminal, too."""
+    return sys.stderr.isatty() and not os.environ.get("CI")
+
+
 def _print(text: str, file: TextIO) -> None:
     """Print a line, after the removal of one that is passing."""
-    if sys.stderr.isatty():
+    if _is_watched():
         print(CLEAR, end="", file=sys.stderr, flush=True)
     print(redact(text), file=file, flush=True)
 

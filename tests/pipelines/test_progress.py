@@ -165,6 +165,7 @@ def test_on_a_terminal_a_passing_line_is_replaced(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("COLUMNS", "20")
 
     messages.tell_passing("movie1: 1 frame")
