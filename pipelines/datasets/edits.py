@@ -11,7 +11,7 @@ import signal
 import stat
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from pipelines import commands
 from pipelines.datasets import split_stages
 from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError
+from pipelines.storage import dvc_files
 
 PARAMS = Path("params.yaml")
 WRITTEN = (PARAMS, split_stages.PIPELINE, split_stages.PICTURES)
@@ -32,6 +33,9 @@ MERGED = "merged"
 LINKS = "JPEGImages"
 MADE = (LINKS, "Annotations", "ImageSets", "labelmap.txt", "merge.csv", "metrics.json")
 """What the stages make of a split."""
+
+LOCKS = (Path("dvc.lock"), Path("pictures/dvc.lock"))
+SPLIT_STAGES = ("merge-annotations", "link-pictures")
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -138,6 +142,23 @@ class Edit:
             raise PipelineError("params.yaml: was changed by somebody else meanwhile; run it again")
         self._install(ready / PARAMS, self.folder / PARAMS)
         return [*changed, str(PARAMS)]
+
+    def forget_stages(self, dataset: str, splits: Sequence[str] = ()) -> None:
+        """Drop the stages of a dataset, and of splits that have none left, from DVC's lock files.
+
+        DVC leaves the entries of stages that are gone, and never reads them again.
+        """
+        gone = {f"{stage}-{split}" for split in splits for stage in SPLIT_STAGES}
+        for number, path in enumerate(LOCKS):
+            if not (self.folder / path).is_file():
+                continue
+            text = (self.folder / path).read_bytes().decode("utf-8")
+            names = dvc_files.of_lock(text)
+            dropped = {each for each in names if each in gone or each.endswith(f"@{dataset}")}
+            if dropped:
+                new = self.aside / f"lock-{number}"
+                new.write_bytes(dvc_files.drop_stages(text, dropped).encode("utf-8"))
+                self._install(new, self.folder / path)
 
     def _install(self, new: Path, path: Path) -> None:
         _require_writable(path, self._shown(path))

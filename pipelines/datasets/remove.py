@@ -32,6 +32,7 @@ def remove(folder: Path, name: str) -> None:
         if os.path.lexists(place):
             change.put_away(place)
         emptied = change.put_away_splits(name, settings, params.parse(edited))
+        change.forget_stages(name, [Path(each).name for each in emptied])
         written = change.write(edited)
         gone = (f"data/{name}", *emptied)
         change.git("rm", "-r", "--quiet", "--cached", "--ignore-unmatch", "--", *gone)

@@ -19,6 +19,7 @@ def rename(folder: Path, old: str, new: str) -> None:
         if (folder / before).exists():
             change.move(folder / before, folder / after)
         change.put_away_splits(old, settings, params.parse(edited))
+        change.forget_stages(old)
         written = change.write(edited)
         change.git("update-index", "-z", "--index-info", stdin=_entries(folder, before, after))
     messages.say(f"{old}: is called {new} now, in {', '.join(written)}, and its folder is {after}")

@@ -1,6 +1,7 @@
 """`add`, `update` and `check` with the stages' own containers, and what DVC makes of the result."""
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,11 @@ def test_a_first_dataset_comes_in_and_the_pipeline_makes_it(
     assert check.findings(fresh.folder) == []
     assert fresh.sh("git status --short").stdout == "?? pictures/dvc.lock\n"
 
+    locks = [fresh / path for path in ("dvc.lock", "pictures/dvc.lock")]
+    assert all("road" in path.read_text() for path in locks)
     tools(fresh, "rename street avenue")
     tools(fresh, "remove road")
+    assert not [path for path in locks if re.search("road|street@", path.read_text())]
     fresh.sh("dvc repro -q -P")
     named = {path.name[:8] for path in (fresh / "data/merged/training/JPEGImages").iterdir()}
 
