@@ -54,7 +54,7 @@ class Settings:
 
 def parse(text: str) -> Settings:
     """Read params.yaml; a PipelineError says what is wrong with it."""
-    values = _mapping(load(text), "params.yaml")
+    values = _mapping(load(text), "")
     datasets = {
         str(name): _mapping(entry, f"datasets.{name}")
         for name, entry in _mapping(values.get("datasets") or {}, "datasets").items()
@@ -170,4 +170,4 @@ def _number(value: Any, key: str, most: float) -> float:
 
 
 def _error(place: str, text: str) -> PipelineError:
-    return PipelineError(f"params.yaml: {place}: {text}")
+    return PipelineError(f"params.yaml: {f'{place}: ' if place else ''}{text}")

@@ -89,6 +89,10 @@ def _judge_lock(folder: Path, stages: list[Stage], options: Options) -> str:
             return "is not changed"
     if now is None:
         raise PipelineError("is deleted; restore it from the default branch")
+    if not stages and dvc_files.of_lock(now):
+        raise PipelineError(
+            "is changed, and dvc.yaml, which says what of it is stored, is not read"
+        )
     outs = {path: name for each in stages if each.cached for path, name in each.outs.items()}
     named = [
         each._replace(remote=outs[each.path])

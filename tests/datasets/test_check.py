@@ -111,7 +111,7 @@ REFUSED: dict[Callable[[Registry], None], str] = {
     committed_lock: "pictures/dvc.lock: is committed, but it is each machine's own; `git rm",
     no_images: "/images.yaml: is not here; run this in the folder of a registry",
     broken_yaml: "params.yaml: is no plain YAML",
-    empty_params: "params.yaml: params.yaml: must be a mapping",
+    empty_params: "params.yaml: must be a mapping",
     no_params: "/params.yaml: is not here; run this in the folder of a registry",
     no_pipeline: "dvc.yaml: is not here; restore it from git",
 }

@@ -43,7 +43,7 @@ def test_the_parameters_of_publishing_have_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "params.yaml: params.yaml: must be a mapping"),
+        ("", "params.yaml: must be a mapping"),
         ("[1]", "must be a mapping"),
         ("a: [", "params.yaml: is no plain YAML: "),
         ("a: !!python/object/apply:os.system [id]", "params.yaml: is no plain YAML: "),
