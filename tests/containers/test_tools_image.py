@@ -25,8 +25,10 @@ from containers.test_layers import (
     unwanted,
 )
 from image_folders import REFERENCES, TOOLS
+from pipelines import __main__
 from pipelines.containers import dockerfiles, root_image
 from pipelines.containers.engine import size
+from pipelines.datasets import command_line
 from registries import PROJECT, Registry
 
 IMAGE = REFERENCES[TOOLS]
@@ -309,7 +311,8 @@ def test_it_explains_its_commands_to_everybody(bare: Registry, engine: Any, user
 
     assert code == 0
     assert re.findall(r"^    ([a-z]+) ", said, re.M) == [
-        *("images", "check", "publish", "status", "doctor"),
+        *__main__.COMMANDS,
+        *command_line.COMMANDS,
     ]
 
 

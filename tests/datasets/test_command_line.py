@@ -61,7 +61,7 @@ def test_the_command_in_venv_works_where_it_is_called(registry: Registry, tmp_pa
     """The folder of the tools has a name as people have them, and is not changed into."""
     tools = Registry(tmp_path / "the tools' fôlder")
     (tools / ".venv/bin").mkdir(parents=True)
-    (tools / ".venv/bin/python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (tools / ".venv/bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (tools / ".venv/bin/python").chmod(0o755)
     script = (PROJECT / "pipelines/setup/setup.sh").read_text("utf-8")
     start = script.index("quote() {")

@@ -361,13 +361,34 @@ def maintainer(world: World) -> Registry:
     return Registry(world.folder / "maintainer")
 
 
-def test_a_split_whose_dependencies_lack_a_dataset_is_refused(world: World) -> None:
-    text = world.file("dvc.yaml").decode()
-    lines = [line for line in text.splitlines() if line.strip() != "- data/movie2/labelmap.txt"]
-    assert len(lines) == len(text.splitlines()) - 1
-    world.commit("a change", **{"dvc.yaml": "\n".join(lines).encode()})
+OWN = """
+  merge-annotations-own:
+    cmd: >-
+      ${run} ${images.merge-annotations} --source data/movie2 --destination data/own --images none
+    deps:
+      - data/movie2/Annotations
+    outs:
+      - data/own/Annotations
+"""
+
+
+def test_a_stage_of_ones_own_whose_dependencies_lack_data_is_refused(world: World) -> None:
+    world.commit("a change", **{"dvc.yaml": world.file("dvc.yaml") + OWN.encode()})
     branch, before = world.sync(), world.head
-    why = "dvc.yaml: merge-annotations-training: its command uses data/movie2/labelmap.txt, which"
+    why = "dvc.yaml: merge-annotations-own: its command uses data/movie2/labelmap.txt, which"
+
+    assert why in world.publish(code=1).stderr
+    assert why in world.pipelines("status", 1).stderr
+    assert why in world.pipelines(f"check {branch}", 1).stderr
+    assert world.head == before
+
+
+def test_a_split_that_differs_from_params_is_refused(world: World) -> None:
+    changed = world.file("dvc.yaml").replace(b"- data/movie2/labelmap.txt", b"# nothing")
+    assert changed != world.file("dvc.yaml")
+    world.commit("a change", **{"dvc.yaml": changed})
+    branch, before = world.sync(), world.head
+    why = "dvc.yaml: does not have the splits of params.yaml; run `registry splits`"
 
     assert why in world.publish(code=1).stderr
     assert why in world.pipelines("status", 1).stderr
