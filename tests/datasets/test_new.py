@@ -161,8 +161,8 @@ def test_the_address_is_that_of_the_clone_of_the_tools(tmp_path: Path) -> None:
     clone = Registry(tmp_path / "tools")
     clone.folder.mkdir()
     clone.sh(
-        f"cp -r '{PROJECT}/pipelines' '{IMAGES}' . && git init -q && git add -A && git commit -q -m x"
-        " && git remote add origin git@example.org:team/deep/tools.git"
+        f"cp -r '{PROJECT}/pipelines' '{IMAGES}' . && git init -q && git add -A"
+        " && git commit -q -m x && git remote add origin git@example.org:team/deep/tools.git"
     )
     clone.sh("python -m pipelines new ../one", PYTHONPATH=str(clone.folder))
     head = clone.sh("git rev-parse HEAD").stdout.strip()
