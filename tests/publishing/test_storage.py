@@ -376,10 +376,7 @@ def test_a_stage_of_ones_own_whose_dependencies_lack_data_is_refused(world: Worl
     world.commit("a change", **{"dvc.yaml": world.file("dvc.yaml") + OWN.encode()})
     branch, before = world.sync(), world.head
     why = "dvc.yaml: merge-annotations-own: its command uses data/movie2/labelmap.txt, which"
-
-    assert why in world.publish(code=1).stderr
-    assert why in world.pipelines("status", 1).stderr
-    assert why in world.pipelines(f"check {branch}", 1).stderr
+    find_refused_by_all(world, branch, why)
     assert world.head == before
 
 
@@ -389,11 +386,15 @@ def test_a_split_that_differs_from_params_is_refused(world: World) -> None:
     world.commit("a change", **{"dvc.yaml": changed})
     branch, before = world.sync(), world.head
     why = "dvc.yaml: does not have the splits of params.yaml; run `registry splits`"
+    find_refused_by_all(world, branch, why)
+    assert world.head == before
 
+
+def find_refused_by_all(world: World, branch: str, why: str) -> None:
+    """Find that no command takes a pipeline, and that each says why."""
     assert why in world.publish(code=1).stderr
     assert why in world.pipelines("status", 1).stderr
     assert why in world.pipelines(f"check {branch}", 1).stderr
-    assert world.head == before
 
 
 def test_a_signature_that_may_read_list_create_and_write_is_enough(world: World) -> None:
