@@ -26,8 +26,8 @@ MORE = {
     f"{ALL_OR_NOTHING}",
     "remove": f"data/NAME is deleted, too; files that neither git nor DVC has are refused. "
     f"{ALL_OR_NOTHING}",
-    "rename": f"The hashes of what DVC keeps stay, so nothing is sent or fetched again. "
-    f"{ALL_OR_NOTHING}",
+    "rename": f"What DVC keeps stays as it is and is not sent again; the dataset's stages run "
+    f"again. {ALL_OR_NOTHING}",
 }
 """What --help says beside the first line."""
 
@@ -49,7 +49,10 @@ def add_parsers(commands: Any) -> None:
 
 def _new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the registry is made")
-    text = "a label to keep, repeated in the order of the class numbers (else edit params.yaml)"
+    text = (
+        "a label to keep, repeated in the order of the class numbers (default: those of the first "
+    )
+    text += "export)"
     parser.add_argument("--label", action="append", default=[], metavar="LABEL", help=text)
     text = "the repository of the tools and a commit of it, which CI files name (default: of this "
     text += "clone)"

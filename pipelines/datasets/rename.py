@@ -28,7 +28,7 @@ def rename(folder: Path, old: str, new: str) -> None:
             messages.warn(f"{path}: still names {before}/ in stages of your own; correct them")
     messages.say(f"its pictures are called {new}__... in the splits, once the stages have run")
     messages.say("next:")
-    messages.say(f"  {messages.program()} repro    # its stages run again; nothing is downloaded")
+    messages.say(f"  {messages.program()} repro    # its stages run again, which takes its movie")
     messages.say(f"  git add {after} params.yaml dvc.yaml pictures/dvc.yaml dvc.lock data/merged")
     messages.say(f"  git commit -m 'Rename {old} to {new}'")
 
