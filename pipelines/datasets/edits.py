@@ -35,7 +35,6 @@ MADE = (LINKS, "Annotations", "ImageSets", "labelmap.txt", "merge.csv", "metrics
 """What the stages make of a split."""
 
 LOCKS = (Path("dvc.lock"), Path("pictures/dvc.lock"))
-SPLIT_STAGES = ("merge-annotations", "link-pictures")
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -148,7 +147,7 @@ class Edit:
 
         DVC leaves the entries of stages that are gone, and never reads them again.
         """
-        gone = {f"{stage}-{split}" for split in splits for stage in SPLIT_STAGES}
+        gone = {name for split in splits for name in split_stages.name_stages(split)}
         for number, path in enumerate(LOCKS):
             if not (self.folder / path).is_file():
                 continue

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipelines import commands, messages
 from pipelines.containers import images
-from pipelines.datasets import split_stages
+from pipelines.datasets import params_file, split_stages
 from pipelines.errors import PipelineError
 from pipelines.storage.git import SAFE, WHO
 
@@ -123,7 +123,7 @@ def _write(folder: Path, name: str, labels: Sequence[str], text: str, address: A
     found = re.search(rf"^  {images.TOOLS}: *(\S+)", text, re.M)
     words = {
         "@NAME@": name,
-        "@LABELS@": "".join(f"\n    - {_quoted(label)}" for label in labels) or " []",
+        "@LABELS@": "".join(f"\n    - {params_file.quote(label)}" for label in labels) or " []",
         "@PROJECT@": address.project,
         "@REF@": address.ref,
         "@TOOLS@": found[1] if found else "",
@@ -139,13 +139,6 @@ def _write(folder: Path, name: str, labels: Sequence[str], text: str, address: A
         if content.startswith("#!"):
             target.chmod(0o755)
     (folder / images.REFERENCES).write_text(text, "utf-8")
-
-
-def _quoted(label: str) -> str:
-    """Return a label as YAML takes it for text, whatever it is."""
-    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", label, re.ASCII)
-    words = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
-    return label if plain and label.lower() not in words else "'" + label.replace("'", "''") + "'"
 
 
 def _commit(folder: Path) -> None:

@@ -40,9 +40,15 @@ def add_labels(text: str, labels: Sequence[str]) -> str:
     section["valid-labels"] = [*(section.get("valid-labels") or []), *labels]
     wanted["annotations"] = section
     for label in labels:
-        item = yaml.safe_dump([label], default_flow_style=True, allow_unicode=True, width=1000)
-        text = _Document(text).append(("annotations",), "valid-labels", item.strip()[1:-1])
+        text = _Document(text).append(("annotations",), "valid-labels", quote(label))
     return _checked(text, wanted)
+
+
+def quote(label: str) -> str:
+    """Return a label as YAML takes it for text, whatever it is."""
+    plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", label, re.ASCII)
+    words = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+    return label if plain and label.lower() not in words else "'" + label.replace("'", "''") + "'"
 
 
 def remove_dataset(text: str, name: str) -> str:

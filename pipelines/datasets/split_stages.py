@@ -109,11 +109,16 @@ def _are_apart(one: str, first: Split, other: str, second: Split) -> bool:
     return any(said) or not said
 
 
+def name_stages(split: str) -> tuple[str, str]:
+    """Return the names of a split's stages: that of dvc.yaml, and that of pictures/dvc.yaml."""
+    return f"merge-annotations-{split}", f"link-pictures-{split}"
+
+
 def _merge_lines(merge: Merge, settings: Settings) -> Iterator[str]:
     """Yield the lines of the stage that merges a split's annotations."""
     destination = f"data/merged/{merge.name}"
     yield from _command(
-        f"merge-annotations-{merge.name}",
+        name_stages(merge.name)[0],
         "--parameters params.yaml",
         *_sources(merge.split),
         f"--destination {destination}",
@@ -145,7 +150,7 @@ def _merge_deps(merge: Merge) -> Iterator[str]:
 def _link_lines(merge: Merge, _: Settings) -> Iterator[str]:
     """Yield the lines of the stage that links a split's pictures."""
     destination = f"data/merged/{merge.name}"
-    name = f"link-pictures-{merge.name}"
+    name = name_stages(merge.name)[1]
     sources = _sources(merge.split)
     yield from _command(name, "--links-only", *sources, f"--destination {destination}", wdir=True)
     pictures = (f"data/{name}/JPEGImages" for name in merge.split.datasets)
