@@ -8,8 +8,9 @@ from itertools import pairwise
 from typing import Any
 
 from annotations.attributes import KINDS
+from annotations.deleted_frames import find_runs, name_runs
 from annotations.metrics import Metrics
-from annotations.model import NOWHERE, Annotation, Export, Object
+from annotations.model import NOWHERE, Annotation, Deleted, Export, Object
 from annotations.shapes import BOXES
 from stage import cli, frames
 from stage.errors import StageError
@@ -23,6 +24,11 @@ CVATS = re.compile(rf"{frames.PREFIX}[0-9]{{6,}}(\.\w+)?")
 SHAPES = tuple(shape for shape in BOXES if shape != "box")
 ROTATED = ("circumscribe", "drop")
 DESTINATIONS = ("Annotations", "Annotations.zip")
+
+
+DELETED = "frame deleted in CVAT"
+MISSING = "picture not in the export"
+"""Reasons why something is counted as dropped: if deleted frames are known, and if they are not."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +103,16 @@ class Sieve:
                 raise StageError(f"{self.where}: has {one} twice; export again")
         for label in self.settings.valid_labels:
             self.metrics.labels.setdefault(label, 0)
-        self._count_missing(export)
+        if export.deleted:
+            self._count_deleted(export.deleted, export.numbers)
+        else:
+            self._count_missing(export)
         for track in export.ghosts:
             self.metrics.doubtful["track that runs on after a deleted frame"] += 1
             self._remember("runs on after a deleted frame, perhaps without its object", track)
+        for track in export.gaps:
+            self.metrics.doubtful["track that leaves out a frame"] += 1
+            self._remember("leaves out frames that are not deleted in CVAT", track)
 
     def _remember(self, text: str, name: str) -> None:
         """Remember a name for a warning."""
@@ -132,8 +144,44 @@ class Sieve:
             _check_size(annotation, frame, self.where)
         return annotation._replace(picture=frame.name) if frame and self.rewrite else annotation
 
+    def _count_deleted(self, deleted: Deleted, numbers: range) -> None:
+        """Count the frames that are known to be deleted, and what of the export contradicts that.
+
+        numbers: of the frames that the task has, if it is of a movie.
+        """
+        if numbers and self.pictures.complete:
+            self._refuse_unknown(deleted)
+        runs, drawn = find_runs(deleted.numbers, deleted.step), deleted.objects
+        for reason, count, text, found in (
+            (DELETED, len(deleted.numbers), "left out, deleted in CVAT", runs),
+            (
+                "object on a deleted frame",
+                sum(drawn.values()),
+                "has objects on frames that are deleted in CVAT, left out",
+                find_runs(drawn, deleted.step),
+            ),
+            (
+                MISSING,
+                sum(map(len, deleted.missing)),
+                "not in the export, but not deleted in CVAT",
+                deleted.missing,
+            ),
+        ):
+            if count:
+                self.metrics.dropped[reason] += count
+                self._remember(text, name_runs(found))
+
+    def _refuse_unknown(self, deleted: Deleted) -> None:
+        """Refuse deleted frames that the movie does not have."""
+        unknown = sorted(n for n in deleted.numbers if not self.pictures.numbered(n))
+        if unknown:
+            raise StageError(
+                f"{self.where}: <deleted_frames> has {unknown[0]}, which is not in "
+                f"{self.pictures.source}; is it the export of another movie?"
+            )
+
     def _count_missing(self, export: Export) -> None:
-        """Count the pictures that the export leaves out: deleted frames.
+        """Count the pictures that the export leaves out: probably deleted frames.
 
         Where the export does not say which frames the task has, those are from its first picture
         to its last, in the step that all their numbers have in common.
@@ -144,9 +192,10 @@ class Sieve:
             return
         step = math.gcd(*(other - one for one, other in pairwise(numbers))) or 1
         expected = export.numbers or range(numbers[0], numbers[-1], step)
-        for number in sorted(set(expected) - set(numbers)):
-            if frame := self.pictures.numbered(number):
-                self.metrics.dropped["picture not in the export"] += 1
+        found = set(numbers)
+        for frame in self.pictures:
+            if frame.number in expected and frame.number not in found:
+                self.metrics.dropped[MISSING] += 1
                 self._remember("not in the export, probably deleted in CVAT", frame.name)
 
     def _filter_objects(self, annotation: Annotation) -> Iterator[Object]:

@@ -5,7 +5,7 @@ box move linearly, its rotation goes the shorter way round, everything else is t
 From a keyframe that is outside nothing is seen; after the last one, it stays to the last frame.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,8 +22,10 @@ class Seen(NamedTuple):
     thing: Object
 
 
-def complete(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
-    """Return a track with the frames between its keyframes, of those in numbers."""
+def complete(
+    track: Sequence[Seen], numbers: range, where: str, without: Set[int] = frozenset()
+) -> list[Seen]:
+    """Return a track with the frames between its keyframes, of those in numbers but not without."""
     for seen in track:
         if seen.thing.shape != "box":
             raise StageError(
@@ -37,11 +39,12 @@ def complete(track: Sequence[Seen], numbers: range, where: str) -> list[Seen]:
         made.append(one)
         end = numbers.stop if other is None else other.number
         if one.visible:
-            made += _fill(one, other, range(one.number, end, numbers.step)[1:])
+            between = range(one.number, end, numbers.step)[1:]
+            made += _fill(one, other, (n for n in between if n not in without))
     return made
 
 
-def _fill(one: Seen, other: Seen | None, numbers: range) -> Iterator[Seen]:
+def _fill(one: Seen, other: Seen | None, numbers: Iterable[int]) -> Iterator[Seen]:
     for number in numbers:
         thing = one.thing
         if other is not None:

@@ -3,7 +3,7 @@
 Named tuples, for millions of them are made: they are made in a third of a dataclass's time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import cos, hypot, radians, sin
 from typing import NamedTuple
@@ -89,14 +89,32 @@ class Annotation(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Deleted:
+    """What is known of the frames that were deleted in CVAT, by number; no annotation has one.
+
+    step: between the numbers of the task's frames. objects: frame -> how many objects the export
+    has on it all the same. missing: runs of frames that the export leaves out, though not deleted.
+    """
+
+    numbers: frozenset[int]
+    step: int
+    objects: Mapping[int, int]
+    missing: Sequence[range] = ()
+
+
+@dataclass(frozen=True)
 class Export:
     """What an export holds.
 
     annotations: read when they are asked for, while the export is open. numbers: of the frames
-    that its task has, deleted ones included; empty if the export does not say. ghosts: names of
-    tracks that run on since a deleted frame, though their object may have left there.
+    that its task has, deleted ones included; empty if the export does not say. deleted: None if
+    the export does not say which they are. ghosts: names of tracks that run on since a deleted
+    frame, though their object may have left there. gaps: names of tracks that leave out frames
+    that are not deleted.
     """
 
     annotations: Sequence[Annotation]
     numbers: range = range(0)
+    deleted: Deleted | None = None
     ghosts: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()

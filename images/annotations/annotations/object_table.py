@@ -6,7 +6,7 @@ is kept once, and of each object the number of its sort and its four edges.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from annotations.attributes import Attributes
 from annotations.model import NOWHERE, Box, Object
@@ -50,6 +50,11 @@ class ObjectTable:
         if number == len(self._sorts):
             self._sorts.append(sort)
         self._kept[frame].extend((number, *thing.box))
+
+    def remove(self, frames: Iterable[int]) -> dict[int, int]:
+        """Remove the objects of frames; return how many there were on each that had any."""
+        removed = ((frame, self._kept.pop(frame, None)) for frame in sorted(frames))
+        return {frame: len(kept) // SIZE for frame, kept in removed if kept}
 
     def of(self, frame: int) -> tuple[Object, ...]:
         """Return the objects of a frame."""

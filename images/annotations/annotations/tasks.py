@@ -3,6 +3,7 @@
 <meta>
   <task>                      (or <job>, or <project> with <tasks> of <task>)
     <id>12</id><name>street</name><size>20</size><subset>Train</subset>
+    <deleted_frames>7 12</deleted_frames>              (see deleted_frames.py)
     <start_frame>2</start_frame><stop_frame>97</stop_frame><frame_filter>step=5</frame_filter>
     <original_size><width>640</width><height>480</height></original_size>
   </task>
@@ -11,11 +12,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from lxml import etree
 
+from annotations import deleted_frames
 from annotations.export_file import Choice
 from annotations.safe_xml import Element, at
 from annotations.values import find_text, parse_whole
@@ -36,7 +38,8 @@ class Task:
     mode: "interpolation" if it is of a movie, "annotation" if it is of pictures, "" if unsaid.
     offset: what a project's export adds to its frame numbers. siblings: the ids of all tasks of
     the project, if it is the export of one. alone: whether it is the only one of its subset.
-    by_subset: whether it was chosen by its subset, not by id or name.
+    by_subset: whether it was chosen by its subset, not by id or name. deleted: the frames that were
+    deleted in CVAT, None if the export does not say which.
     """
 
     id: str = ""
@@ -52,6 +55,7 @@ class Task:
     siblings: frozenset[str] = frozenset()
     alone: bool = False
     by_subset: bool = False
+    deleted: frozenset[int] | None = None
 
     def numbers(self, last: int) -> range:
         """Return the numbers of the task's frames; last is used if it does not say its own."""
@@ -78,8 +82,10 @@ def choose_task(meta: etree._Element, choice: Choice, where: str) -> Task:
     """Return the task that an export is of, or the one chosen from a project's export."""
     project, job = meta.find("project"), meta.find("job")
     if project is not None:
-        return _choose(list(_add_offsets(_read_tasks(project, where))), choice, at(project, where))
+        tasks = _read_tasks(meta, project, where)
+        return _choose(list(_add_offsets(tasks)), choice, at(project, where))
     element = meta.find("task") if job is None else job
+    deleted_frames.refuse_misplaced(meta, [element], where)
     if element is None:
         return Task()
     found = _read_task(element, where)
@@ -94,9 +100,13 @@ def choose_task(meta: etree._Element, choice: Choice, where: str) -> Task:
     return found
 
 
-def _read_tasks(project: etree._Element, where: str) -> list[Task]:
+def _read_tasks(meta: etree._Element, project: etree._Element, where: str) -> list[Task]:
     """Return the tasks of a project in the order in which CVAT counts their frames."""
-    tasks = [_read_task(each, where) for each in project.iterfind("tasks/task")]
+    found = project.findall("tasks/task")
+    alone = [project] if len(found) == 1 else []
+    deleted_frames.refuse_misplaced(meta, [*found, *alone], where)
+    shared = [element for each in alone for element in each.iterfind(deleted_frames.TAG)]
+    tasks = [_read_task(each, where, shared) for each in found]
     return sorted(tasks, key=lambda each: (each.subset, int(each.id or 0)))
 
 
@@ -134,7 +144,8 @@ def _choose(tasks: list[Task], choice: Choice, where: str) -> Task:
     )
 
 
-def _read_task(element: etree._Element, where: str) -> Task:
+def _read_task(element: etree._Element, where: str, shared: Sequence[etree._Element] = ()) -> Task:
+    """Return a task; shared: what stands outside of it and is about it."""
     size = element.find("original_size")
     stop = element.findtext("stop_frame")
     name = element.findtext("id") or ""
@@ -143,7 +154,7 @@ def _read_task(element: etree._Element, where: str) -> Task:
     start = parse_whole(element.findtext("start_frame") or "0", "start_frame", element, where)
     last = None if stop is None else parse_whole(stop, "stop_frame", element, where)
     count = parse_whole(element.findtext("size") or "0", "size", element, where)
-    return Task(
+    found = Task(
         id=name,
         name=element.findtext("name") or "",
         subset=element.findtext("subset") or "",
@@ -154,6 +165,9 @@ def _read_task(element: etree._Element, where: str) -> Task:
         size=None if size is None else _read_size(size, where),
         mode=element.findtext("mode") or "",
     )
+    known = None if last is None else found.numbers(last)
+    deleted = [*shared, *element.iterfind(deleted_frames.TAG)]
+    return replace(found, deleted=deleted_frames.read(deleted, known, where))
 
 
 def _find_step(written: str | None, start: int, stop: int | None, count: int) -> int:

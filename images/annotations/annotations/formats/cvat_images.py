@@ -13,11 +13,12 @@ import re
 from typing import IO
 
 from annotations.cvat_xml import consists_of, open_task
+from annotations.deleted_frames import find_runs_between
 from annotations.export_file import Choice, ExportFile
-from annotations.model import Annotation, Export
+from annotations.model import Annotation, Deleted, Export
 from annotations.object_table import ObjectTable
 from annotations.safe_xml import Element, at, walk
-from annotations.tasks import Task
+from annotations.tasks import OF_PICTURES, Task
 from annotations.values import find_attribute, parse_whole
 from stage import frames
 from stage.errors import StageError
@@ -42,7 +43,32 @@ def read(export: ExportFile, _pictures: frames.Pictures, choice: Choice) -> Expo
 
 def read_pictures(stream: IO[bytes], where: str, chosen: Task) -> Export:
     """Read the pictures of a task into their annotations, in the order of the export."""
+    objects, pictures, numbers = _read_shapes(stream, where, chosen)
+    if chosen.siblings and not pictures:
+        text = f"has no picture of task {chosen.id} ({chosen.name}); export the task alone"
+        raise StageError(f"{where}: {text}")
+    deleted = chosen.deleted or ()
+    shown = [place for place, number in enumerate(numbers) if number not in deleted]
+    annotations = Lazy(lambda n: Annotation(*pictures[shown[n]], objects.of(shown[n])), len(shown))
+    of_frames = all(FRAME.fullmatch(name) for name, *_ in pictures)
+    of_movie = of_frames and chosen.stop is not None and chosen.mode != OF_PICTURES
+    return Export(
+        annotations,
+        chosen.numbers(0) if of_movie else range(0),
+        _describe_deleted(chosen, numbers, objects),
+    )
+
+
+def _read_shapes(
+    stream: IO[bytes], where: str, chosen: Task
+) -> tuple[ObjectTable, list[tuple[str, int, int]], list[int]]:
+    """Return what an export has of a task, in its order.
+
+    These are the objects by the place of their picture, the pictures, each with name, width and
+    height, and the numbers of their frames.
+    """
     objects, pictures, names = ObjectTable(where), list[tuple[str, int, int]](), set[str]()
+    numbers: list[int] = []
     for image, shape in walk(stream, where):
         if image.tag != "image" or not chosen.holds(image, where):
             continue
@@ -50,17 +76,33 @@ def read_pictures(stream: IO[bytes], where: str, chosen: Task) -> Export:
             objects.add(len(pictures) - 1, shape, find_attribute(shape, "label", where))
             continue
         pictures.append(_read_picture(image, chosen, where))
+        numbers.append(_read_number(image, chosen, where))
         name, *_ = pictures[-1]
         if name in names:
             text = f"{name} is in it twice; export again from CVAT"
             raise StageError(f"{at(image, where)}: {text}")
         names.add(name)
-    if chosen.siblings and not pictures:
-        text = f"has no picture of task {chosen.id} ({chosen.name}); export the task alone"
-        raise StageError(f"{where}: {text}")
-    annotations = Lazy(lambda n: Annotation(*pictures[n], objects.of(n)), len(pictures))
-    of_movie = chosen.stop is not None and all(FRAME.fullmatch(name) for name in names)
-    return Export(annotations, chosen.numbers(0) if of_movie else range(0))
+    return objects, pictures, numbers
+
+
+def _describe_deleted(chosen: Task, numbers: list[int], objects: ObjectTable) -> Deleted | None:
+    """Return what is known of deleted frames; numbers: of the pictures in the export, in order."""
+    deleted = chosen.deleted
+    if deleted is None:
+        return None
+    drawn = {n: len(objects.of(place)) for place, n in enumerate(numbers) if n in deleted}
+    wanted = chosen.numbers(0) if chosen.stop is not None else range(0)
+    present = sorted(n for n in deleted.union(numbers) if n in wanted)
+    missing = find_runs_between(wanted, present)
+    return Deleted(deleted, chosen.step, {n: count for n, count in drawn.items() if count}, missing)
+
+
+def _read_number(image: Element, chosen: Task, where: str) -> int:
+    """Return the number of a picture's frame, which id= is; -1 if nobody needs it."""
+    if chosen.deleted is None:
+        return -1
+    written = parse_whole(find_attribute(image, "id", where), "id", image, where)
+    return written - chosen.offset
 
 
 def _read_picture(image: Element, chosen: Task, where: str) -> tuple[str, int, int]:

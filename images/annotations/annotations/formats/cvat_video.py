@@ -12,12 +12,12 @@ CVAT writes every interpolated shape, and ends a visible range by one with outsi
 objects of a frame are those with its number and outside="0"; nothing is carried on to others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import IO
 
 from annotations.cvat_xml import consists_of, open_task
 from annotations.export_file import Choice, ExportFile
-from annotations.model import Annotation, Export
+from annotations.model import Annotation, Deleted, Export
 from annotations.object_table import ObjectTable
 from annotations.safe_xml import walk
 from annotations.shapes import BOXES
@@ -68,16 +68,20 @@ def read_tracks(
             elif inner.tag in BOXES:
                 tracks.add(inner)
     objects = tracks.finish()
-    deleted, ghosts = tracks.find_deleted()
+    known = None
+    if chosen.deleted is not None:
+        known = Deleted(chosen.deleted, chosen.step, objects.remove(chosen.deleted))
     return Export(
-        _annotate(objects, deleted, pictures, chosen, numbers),
+        _annotate(objects, tracks.find_deleted(last), pictures, chosen, numbers),
         numbers if chosen.stop is not None else range(0),
-        ghosts,
+        known,
+        tracks.find_ghosts(),
+        tracks.find_gaps(),
     )
 
 
 def _annotate(
-    objects: ObjectTable, deleted: set[int], pictures: frames.Pictures, chosen: Task, numbers: range
+    objects: ObjectTable, deleted: Set[int], pictures: frames.Pictures, chosen: Task, numbers: range
 ) -> Sequence[Annotation]:
     """Return the annotations of the frames that have a picture or an object."""
     seen = {frame.number for frame in pictures if frame.number in numbers} - deleted
