@@ -149,8 +149,12 @@ class Sieve:
 
         numbers: of the frames that the task has, if it is of a movie.
         """
-        if numbers and self.pictures.complete:
-            self._refuse_unknown(deleted)
+        pictures = self.pictures
+        if numbers and pictures.complete and not pictures.numbered(numbers[-1]):
+            raise StageError(
+                f"{self.where}: goes to frame {numbers[-1]}, which is not in {pictures.source}; "
+                "is it the export of another movie?"
+            )
         runs, drawn = find_runs(deleted.numbers, deleted.step), deleted.objects
         for reason, count, text, found in (
             (DELETED, len(deleted.numbers), "left out, deleted in CVAT", runs),
@@ -170,15 +174,6 @@ class Sieve:
             if count:
                 self.metrics.dropped[reason] += count
                 self._remember(text, name_runs(found))
-
-    def _refuse_unknown(self, deleted: Deleted) -> None:
-        """Refuse deleted frames that the movie does not have."""
-        unknown = sorted(n for n in deleted.numbers if not self.pictures.numbered(n))
-        if unknown:
-            raise StageError(
-                f"{self.where}: <deleted_frames> has {unknown[0]}, which is not in "
-                f"{self.pictures.source}; is it the export of another movie?"
-            )
 
     def _count_missing(self, export: Export) -> None:
         """Count the pictures that the export leaves out: probably deleted frames.

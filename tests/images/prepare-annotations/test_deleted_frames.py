@@ -1,7 +1,9 @@
 """Frames that were deleted in CVAT: no export holds them, and tracks may go wrong after them."""
 
 import json
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,63 @@ def test_a_frame_is_not_deleted_if_another_track_has_it(
     metrics = prepare(export(META.format("interpolation", 0, 3, ""), one, other))
 
     assert "picture not in the export" not in metrics["dropped"]
+
+
+def test_a_track_that_runs_on_after_several_deleted_frames_is_one(
+    export: Callable[..., Path], prepare: Prepare, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = [box(0, True), box(2, False), box(4, False), box(5, False)]
+    metrics = prepare(export(META.format("interpolation", 0, 5, ""), track(0, *shapes)))
+
+    assert metrics["dropped"] == {"picture not in the export": 2}
+    assert metrics["doubtful"] == {"track that runs on after a deleted frame": 1}
+    assert RUNS_ON in capsys.readouterr().err
+
+
+def test_a_track_that_ends_after_a_deleted_frame_does_not_run_on(
+    export: Callable[..., Path], prepare: Prepare
+) -> None:
+    shapes = [box(0, True), box(1, False), box(3, True, outside=True)]
+    metrics = prepare(export(META.format("interpolation", 0, 5, ""), track(0, *shapes)))
+
+    assert "doubtful" not in metrics
+
+
+@contextmanager
+def limited_memory() -> Iterator[None]:
+    """Allow no more than a gigabyte beside what is in use, or what may be used without limit."""
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        track(
+            0, box(0, True), box(1, False), box(2, False).replace('frame="2"', 'frame="900000000"')
+        ),
+        "".join(
+            f'<image id="{n}" name="frame_{n:06}" width="64" height="48"></image>' for n in (0, 1)
+        ),
+    ],
+    ids=["track", "image"],
+)
+def test_frames_that_an_export_says_in_vain_take_no_memory(
+    export: Callable[..., Path], prepare: Prepare, root: Path, part: str
+) -> None:
+    (root / "frames.csv").unlink()
+    (root / "JPEGImages").mkdir()
+    for number in (0, 1, 4):
+        (root / f"JPEGImages/frame_{number:06}.PNG").touch()
+    with limited_memory():
+        metrics = prepare(export(META.format("interpolation", 0, 900_000_000, ""), part))
+
+    assert metrics["dropped"]["picture not in the export"] == 1
 
 
 def test_the_first_and_last_are_missed_where_the_task_says_its_frames(
