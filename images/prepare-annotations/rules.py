@@ -112,7 +112,7 @@ class Sieve:
             self._remember("runs on after a deleted frame, perhaps without its object", track)
         for track in export.gaps:
             self.metrics.doubtful["track that leaves out a frame"] += 1
-            self._remember("leaves out frames that are not deleted in CVAT", track)
+            self._remember("leaves out frames that are not deleted in CVAT, fetch it again", track)
 
     def _remember(self, text: str, name: str) -> None:
         """Remember a name for a warning."""
@@ -167,7 +167,7 @@ class Sieve:
             (
                 MISSING,
                 sum(map(len, deleted.missing)),
-                "not in the export, but not deleted in CVAT",
+                "not in the export, but not deleted in CVAT, fetch it again",
                 deleted.missing,
             ),
         ):

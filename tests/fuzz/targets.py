@@ -60,7 +60,7 @@ def written(annotations: Iterable[Annotation]) -> object:
 def export(path: Path, pictures: frames.Pictures, choice: Choice) -> object:
     """Read an export to the end."""
     with exports.open_export(path, pictures, choice) as opened:
-        return written(opened.annotations)
+        return written(opened.annotations), opened.deleted
 
 
 EXPORTS: tuple[Reading, ...] = (
@@ -121,7 +121,8 @@ def archived(data: bytes, method: int, limit: int = zipfile.ZIP64_LIMIT) -> byte
 
 
 VIDEO = b"""<?xml version="1.0" encoding="utf-8"?>
-<annotations><version>1.1</version><meta><task><id>7</id><name>street</name><size>6</size>
+<annotations><version>1.1</version><meta><task>
+<deleted_frames>2 5</deleted_frames><id>7</id><name>street</name><size>6</size>
 <mode>interpolation</mode><start_frame>0</start_frame><stop_frame>5</stop_frame>
 <frame_filter>step=1</frame_filter>
 <original_size><width>64</width><height>48</height></original_size></task></meta>
@@ -149,14 +150,15 @@ KEYFRAMES = b"""<annotations><meta><job><id>3</id><size>6</size></job>
 """
 
 PROJECT = b"""<annotations><meta><project><id>1</id><tasks>
-<task><id>6</id><name>south</name><size>3</size><subset>Train</subset></task>
+<task><deleted_frames/><id>6</id><name>south</name><size>3</size><subset>Train</subset></task>
 <task><id>7</id><name>north</name><size>3</size><subset>Train</subset><start_frame>1</start_frame>
 <original_size><width>64</width><height>48</height></original_size></task></tasks></project></meta>
 <track id="0" label="Car" task_id="7" subset="Train"><box frame="4" keyframe="1" outside="0"
  xtl="1" ytl="1" xbr="9" ybr="9"/></track></annotations>
 """
 
-IMAGES = b"""<annotations><meta><task><id>7</id><name>a</name><mode>annotation</mode></task></meta>
+IMAGES = b"""<annotations><meta><task><deleted_frames>1 3</deleted_frames><id>7</id><name>a</name>
+<stop_frame>3</stop_frame><mode>annotation</mode></task></meta>
 <image id="0" name="frame_000000.PNG" width="64" height="48">
 <box label="Car" occluded="0" xtl="1" ytl="2.25" xbr="30" ybr="20" rotation="30"><attribute
  name="type">suv</attribute><attribute name="truncated">true</attribute></box>

@@ -134,7 +134,7 @@ def test_where_it_is_known_that_none_is_deleted_none_is_inferred(
     assert kept() == [0, 1, 2, 3, 4, 5]
     assert metrics["dropped"] == {}
     assert metrics["doubtful"] == {"track that leaves out a frame": 1}
-    assert "leaves out frames that are not deleted in CVAT: track 0 (frame 2)\n" in said
+    assert "not deleted in CVAT, fetch it again: track 0 (frame 2)\n" in said
 
 
 def test_boxes_on_deleted_frames_are_left_out_and_counted(
@@ -193,7 +193,7 @@ def test_a_gap_that_is_deleted_only_in_part_is_named_by_its_other_frames(
 
     assert kept() == [0, 1, 3, 4, 5]
     assert metrics["doubtful"] == {"track that leaves out a frame": 1}
-    assert "not deleted in CVAT: track 0 (frames 1, 3)\n" in capsys.readouterr().err
+    assert "not deleted in CVAT, fetch it again: track 0 (frames 1, 3)\n" in capsys.readouterr().err
 
 
 def test_keyframes_on_every_frame_but_the_deleted_are_a_whole_export(
@@ -308,7 +308,7 @@ def test_pictures_that_are_missing_though_not_deleted_are_counted_and_named(
     assert metrics["dropped"] == {DELETED: 1, MISSING: 2}
     assert kept() == [0, 3, 5]
     said = capsys.readouterr().err
-    assert "not in the export, but not deleted in CVAT: frames 1-2\n" in said
+    assert "not in the export, but not deleted in CVAT, fetch it again: frames 1-2\n" in said
     assert "probably" not in said
 
 
