@@ -102,7 +102,7 @@ def consumer(show: Show, world: World) -> Registry:
         "A model repository, with a secret that may only read, imports a dataset's annotations "
         "and the training split."
     )
-    model, reader = world.model("model"), {SECRET: world.container.sas("rl")}
+    model, reader = world.model("model"), {SECRET: world.azure.sas("rl")}
     (model / "data/movie2").mkdir(parents=True)
     for path, out in ("movie2/Annotations", "movie2/Annotations"), ("merged/training", "training"):
         show.run(model, f"dvc import -q {address(world)} data/{path} --out data/{out}", **reader)
@@ -141,7 +141,7 @@ def news(show: Show, world: World, model: Registry) -> None:
     xml = "data/training/Annotations/movie2__frame_000005.xml"
     show.step("The model repository still has the old data; it updates when it likes to.")
     shutil.copy(model / xml, show.folder / "before.xml")
-    reader = {SECRET: world.container.sas("rl")}
+    reader = {SECRET: world.azure.sas("rl")}
     imports = "data/movie2/Annotations.dvc data/training.dvc"
     show.run(model, f"dvc update -q {imports}", **reader)
     show.run(model, "dvc diff")

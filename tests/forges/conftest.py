@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from forges.engines import with_ci_files
-from publishing import worlds
-from publishing.conftest import Published, made, published_once
+from publishing.conftest import Published, made, published  # noqa: F401
 from publishing.worlds import World
 from services import azurite as azure
 from services.container_registry import ContainerRegistry, forget
@@ -17,28 +16,15 @@ from services.fixtures import azurite, container, container_registry, git_server
 from services.gitserver import GitServer
 
 
-@pytest.fixture(scope="session")
-def published_with_ci(
-    azurite: azure.Azurite,
-    git_server: GitServer,
-    engine: docker.DockerClient,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Published:
-    """A registry that was published once."""
-    seed = worlds.seed(tmp_path_factory.mktemp("forges") / "seed")
-    with_ci_files(seed)
-    return published_once(seed, azurite, git_server)
-
-
 @pytest.fixture
 def world(
-    published_with_ci: Published,
+    published: Published,
     container: azure.Container,
     git_server: GitServer,
     tmp_path: Path,
 ) -> World:
-    """A copy of that registry, with a remote of its own."""
-    return made(published_with_ci, container, git_server, tmp_path / "my régistry")
+    """A copy of the published registry with the files of both forges and a remote of its own."""
+    return made(published, container, git_server, tmp_path / "my régistry", with_ci_files)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def test_with_the_account_s_key_all_but_that_is_right(world: World) -> None:
 @pytest.fixture
 def right(world: World) -> World:
     """A world where CI may do no more than it must."""
-    world.env = {SECRET: world.container.sas("rlcw")}
+    world.env = {SECRET: world.azure.sas("rlcw")}
     return world
 
 
@@ -49,7 +49,7 @@ def test_with_the_rights_that_the_readme_says_all_is_right(right: World) -> None
     ("rights", "what"), [("rl", "it can be written to"), ("c", "it can be read")]
 )
 def test_a_right_that_lacks_is_named(right: World, rights: str, what: str) -> None:
-    found = errors(right, {SECRET: right.container.sas(rights)})
+    found = errors(right, {SECRET: right.azure.sas(rights)})
 
     assert found[0].startswith(f"{what}: ")
     assert "sig=" not in "".join(found).replace("sig=***", "")

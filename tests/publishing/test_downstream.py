@@ -26,6 +26,8 @@ from registries import Registry
 from services import azurite as azure
 from services.gitserver import GitServer, git
 
+pytestmark = pytest.mark.azure
+
 USE = "docs/using-the-data.md"
 VARIABLE = "AZURE_STORAGE_CONNECTION_STRING"
 FOLDERS = ("data/movie2/Annotations", "data/training")
@@ -173,7 +175,7 @@ def test_an_update_without_the_secret_fails_and_checkout_brings_the_data_back(
 ) -> None:
     model = story.model(tmp_path)
     old, said = files(model), imports(model)
-    wrong = story.world.container.sas("rl", -5) if given == "expired" else given
+    wrong = story.world.azure.sas("rl", -5) if given == "expired" else given
 
     failed = update(model, wrong, check=False)
 
@@ -201,7 +203,7 @@ def test_the_pictures_are_made_by_the_lines_of_the_page(world: World) -> None:
         assert mine in lines
         lines = lines.replace(mine, "")
 
-    model.sh(lines, True, None, **{VARIABLE: world.container.sas("rl")})
+    model.sh(lines, True, None, **{VARIABLE: world.azure.sas("rl")})
 
     pictures = {
         path.stem for path in (model / "data/training/JPEGImages").iterdir() if path.exists()
@@ -290,7 +292,7 @@ def test_an_update_without_the_remote_fails_and_heals(story: Story, tmp_path: Pa
 
 
 def test_each_update_during_a_publish_reads_one_published_state(world: World) -> None:
-    model, secret = imported(world), world.container.sas("rl")
+    model, secret = imported(world), world.azure.sas("rl")
     old, ended = files(model), threading.Event()
     seen: list[Files] = []
     failures: list[str] = []
@@ -331,7 +333,7 @@ def part(found: Files, folder: str) -> Files:
 
 def test_a_lock_that_was_published_before_its_data_shows(world: World) -> None:
     """What publish never does, done by hand: the checks of these tests must see it."""
-    model, secret = imported(world), world.container.sas("rl")
+    model, secret = imported(world), world.azure.sas("rl")
     old, said = files(model), imports(model)
     (named,) = dvc_files.of_dvc_file(said["Annotations.dvc"].replace("deps:", "from:"), "x.dvc")
     held, lock = named.md5.removesuffix(".dir"), world.file("dvc.lock").decode()

@@ -2,8 +2,12 @@
 
 import re
 
+import pytest
+
 from publishing.worlds import World, errors, with_less_of_a_car
 from services.gitserver import git
+
+pytestmark = pytest.mark.azure
 
 
 def state(world: World) -> object:
@@ -19,7 +23,7 @@ def test_a_dry_run_says_what_a_publish_does_and_needs_the_right_to_read_only(
     branch = world.sync()
     before, blobs = state(world), {one.name for one in world.container.blobs()}
 
-    dry = world.publish("--dry-run", AZURE_STORAGE_CONNECTION_STRING=world.container.sas("rl"))
+    dry = world.publish("--dry-run", AZURE_STORAGE_CONNECTION_STRING=world.azure.sas("rl"))
 
     assert state(world) == before
     first, *lines, last, other = dry.stdout.splitlines()

@@ -11,8 +11,8 @@ import yaml
 
 from publishing.conftest import Published, made
 from publishing.worlds import EXPORT, World, errors, with_less_of_a_car
-from services import azurite as azure
 from services import cvat
+from services.folder_store import FolderStore
 from services.gitserver import GitServer, git
 
 OTHER = "data/movie3/annotations.xml"
@@ -126,14 +126,13 @@ class Attacked:
 @pytest.fixture(scope="module")
 def attacked(
     published: Published,
-    azurite: azure.Azurite,
     git_server: GitServer,
     hostile_branches: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Attacked:
     """A registry with as many datasets in params.yaml as there are hostile branches of task 12."""
     folder = tmp_path_factory.mktemp("attacked") / "my régistry"
-    world = made(published, azurite.container("attacked"), git_server, folder)
+    world = made(published, FolderStore("attacked", folder.parent / "remote"), git_server, folder)
     params = yaml.safe_load(world.file("params.yaml"))
     real = dict(params["datasets"])
     for name in (*FORBIDDEN, *HONEST):

@@ -15,6 +15,8 @@ from publishing.worlds import World, errors
 from services import azurite as azure
 from services.gitserver import git, raw
 
+pytestmark = pytest.mark.azure
+
 CANARY = "-".join(("canary", "of", "the", "environment"))  # in no file of the project as it is
 PRINTED = "data/movie2/env.txt"
 """Where a stage writes the environment that it sees."""
@@ -95,7 +97,7 @@ def saw_no_secret(environment: bytes, secrets: Iterable[bytes]) -> None:
 
 
 def test_a_publish_leaves_no_secret_in_what_it_says_runs_commits_and_sends(world: World) -> None:
-    sas = world.container.sas("rlcw")
+    sas = world.azure.sas("rlcw")
     secrets = forms(signature(sas), CANARY)
     world.env = {
         "AZURE_STORAGE_CONNECTION_STRING": sas,
@@ -146,8 +148,8 @@ def test_a_publish_that_the_remote_does_not_let_in_says_no_secret(world: World, 
     key = base64.b64encode(os.urandom(64)).decode()
     whole = world.env["AZURE_STORAGE_CONNECTION_STRING"]
     connection = {
-        "expired": world.container.sas("rlcw", minutes=-1),
-        "without a right": world.container.sas("c"),
+        "expired": world.azure.sas("rlcw", minutes=-1),
+        "without a right": world.azure.sas("c"),
         "another key": whole.replace(azure.KEY, key),
         "cut": whole.replace(azure.KEY, azure.KEY[:-9]),
         "no host": f"{whole.replace(azure.KEY, key).replace('BlobEndpoint=', 'X=')}\n",

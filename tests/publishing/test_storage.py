@@ -19,6 +19,8 @@ from services import azurite as azure
 from services.azurite import KEY
 from services.gitserver import GitServer, git
 
+pytestmark = pytest.mark.azure
+
 LOSE = """
 def lose(work):
     known = set((HERE / "known").read_text().split())
@@ -204,7 +206,7 @@ def test_a_secret_that_does_not_open_the_remote_is_told_in_one_line(
     world: World, kind: str
 ) -> None:
     before, blobs = world.bare.refs(), world.container.blobs()
-    secret = secrets(world.container)[kind]
+    secret = secrets(world.azure)[kind]
     begin = time.monotonic()
     done = world.publish(code=None, AZURE_STORAGE_CONNECTION_STRING=secret)
     assert time.monotonic() - begin < 30
@@ -258,8 +260,8 @@ def answering(code: int) -> Iterator[int]:
 def test_a_storage_that_refuses_is_not_tried_again_later(world: World, code: int) -> None:
     before = world.bare.refs()
     with answering(code) as port:
-        text = world.container.connection_string
-        secret = text.replace(str(world.container.port), str(port))
+        text = world.azure.connection_string
+        secret = text.replace(str(world.azure.port), str(port))
         assert secret != text
         done = world.publish(code=1, AZURE_STORAGE_CONNECTION_STRING=secret)
 
@@ -297,7 +299,7 @@ def test_a_blob_that_states_the_right_hash_of_wrong_bytes_is_not_newly_named(
     fresh = sorted({one.name for one in world.container.blobs()} - old)
     right = {name: world.container.read(name) for name in fresh}
     for name in fresh:
-        world.container.corrupt(name)
+        world.azure.corrupt(name)
     client.go.touch()
 
     assert client.end() == 0, client.err
@@ -399,7 +401,7 @@ def find_refused_by_all(world: World, branch: str, why: str) -> None:
 
 def test_a_signature_that_may_read_list_create_and_write_is_enough(world: World) -> None:
     branch = world.sync()
-    world.publish(AZURE_STORAGE_CONNECTION_STRING=world.container.sas("rlcw"))
+    world.publish(AZURE_STORAGE_CONNECTION_STRING=world.azure.sas("rlcw"))
     assert len(published_by(world, branch)) == 1
     world.whole()
 
@@ -407,7 +409,7 @@ def test_a_signature_that_may_read_list_create_and_write_is_enough(world: World)
 def test_a_signature_that_may_only_read_and_list_publishes_nothing(world: World) -> None:
     world.sync()
     before, blobs = world.bare.refs(), world.container.blobs()
-    said = world.publish(code=1, AZURE_STORAGE_CONNECTION_STRING=world.container.sas("rl")).stderr
+    said = world.publish(code=1, AZURE_STORAGE_CONNECTION_STRING=world.azure.sas("rl")).stderr
     assert "the remote cannot be written to: dvc push: " in said
     assert "create and write, too (SAS: rlcw)" in said
     assert (world.bare.refs(), world.container.blobs()) == (before, blobs)

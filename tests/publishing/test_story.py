@@ -13,6 +13,8 @@ import yaml
 from documents import block
 from publishing.worlds import EXPORT, World, with_less_of_a_car
 
+pytestmark = pytest.mark.azure
+
 
 def test_a_branch_of_cvat_is_published_as_one_commit_that_cvat_sees_merged(world: World) -> None:
     before, wanted = world.head, world.export(with_less_of_a_car)

@@ -1,6 +1,7 @@
 """A registry that can publish: a server with its repository, a remote, a clone where CI works."""
 
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -10,10 +11,14 @@ from pathlib import Path
 from registries import Registry, copy_of_project
 from services import azurite as azure
 from services.cvat import Cvat
+from services.folder_store import FolderStore
 from services.gitserver import Bare, git, raw
 
 EXPORT = "data/movie2/annotations.xml"
 """The export that task 12 owns; it is in git. That of movie3 is in DVC."""
+
+Store = azure.Container | FolderStore
+"""What a registry's remote may be."""
 
 CACHED = "index-frames prepare-annotations merge-annotations-training merge-annotations-validation"
 SECRET = re.compile(r"AccountKey=(?!\*)|Eby8vdM02xNO|sig=(?!\*)|SharedAccessSignature=(?!\*)")
@@ -38,7 +43,7 @@ class World:
 
     folder: Path
     bare: Bare
-    container: azure.Container
+    container: Store
     branch: str
     env: Mapping[str, str] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
@@ -48,6 +53,12 @@ class World:
     def clone(self) -> Registry:
         """The clone where CI works."""
         return Registry(self.folder / "clone")
+
+    @property
+    def azure(self) -> azure.Container:
+        """The remote of a test with the mark `azure`."""
+        assert isinstance(self.container, azure.Container)
+        return self.container
 
     @property
     def head(self) -> str:
@@ -143,13 +154,20 @@ def with_less_of_a_car(text: str) -> str:
     return text[:begin] + text[end:]
 
 
-def copied(container: azure.Container, blobs: Mapping[str, bytes]) -> None:
-    """Fill a container."""
-    for name, content in blobs.items():
-        container.write(name, content)
+def credentials(container: Store) -> dict[str, str]:
+    """Return the variables with which all may be done in a remote."""
+    if isinstance(container, FolderStore):
+        return {}
+    return {"AZURE_STORAGE_CONNECTION_STRING": container.connection_string}
+
+
+def copy_objects(source: FolderStore, container: Store) -> None:
+    """Fill a remote with what another one has."""
+    for blob in source.blobs():
+        container.write(blob.name, source.read(blob.name))
 
 
 def with_remote(registry: Registry, url: str) -> None:
     """Set the remote of a registry, as docs/new-registry.md says."""
-    registry.sh(f"dvc remote add -q --force --default storage {url}")
+    registry.sh(f"dvc remote add -q --force --default storage {shlex.quote(url)}")
     registry.sh("dvc config remote.storage.verify true")

@@ -47,6 +47,11 @@ class Container:
     port: int
     connection_string: str
 
+    @property
+    def url(self) -> str:
+        """The address that DVC is to use."""
+        return f"azure://{self.name}/dvc"
+
     @contextmanager
     def _client(self) -> Iterator[ContainerClient]:
         """Open a client that does not try for minutes when a test has stopped the service."""
