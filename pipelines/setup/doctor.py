@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -164,7 +165,14 @@ def _scheme() -> str:
 
 def _setting(name: str) -> str:
     """Return a setting of DVC, empty if it has none."""
-    return commands.module("dvc", "config", name).stdout.strip()
+    return _settings(Path.cwd()).get(name, "")
+
+
+@cache
+def _settings(folder: Path) -> dict[str, str]:
+    """Return DVC's settings in a folder, name -> value; asked once, because DVC starts slowly."""
+    listed = commands.module("dvc", "config", "--list", folder=folder).stdout.splitlines()
+    return {name: value for name, _, value in (line.partition("=") for line in listed)}
 
 
 def _cache() -> Iterator[Finding]:

@@ -9,11 +9,12 @@ import shutil
 import stat
 import subprocess
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
+import docker
 import pytest
 
 from hostile import expected, files
@@ -114,29 +115,37 @@ Seen = dict[str, tuple[object, ...]]
 
 
 def options(folder: Path) -> str:
-    """The limits, and the secret where an entity that is resolved would find it.
-
-    The time is taken in the container: it is the stage's own, however busy the engine is, and the
-    container ends with it.
-    """
+    """The limits, and the secret where an entity that is resolved would find it."""
     return (
-        f"--memory {MEBIBYTES}m --memory-swap {MEBIBYTES}m --entrypoint timeout "
+        f"--memory {MEBIBYTES}m --memory-swap {MEBIBYTES}m --entrypoint sleep --detach "
         f"--mount type=bind,source={folder}/canary.txt,target={CANARY_PATH},readonly"
     )
 
 
-def run(registry: Registry, line: str, seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
-    """Run a command in the stage's container, within the limits."""
-    command = f"--kill-after=1 {seconds} {line}"
-    limits = options(registry.folder.parent)
-    return registry.run("prepare-annotations", command, check=False, options=limits)
+@dataclass(frozen=True)
+class Held(Registry):
+    """A registry that a container of the stage sees as dvc.yaml lets it; it runs what it is told.
+
+    All tests have the same one: to start a container takes twice as long as what runs in it.
+    """
+
+    container: str
+
+
+def run(registry: Held, line: str, seconds: int = SECONDS) -> subprocess.CompletedProcess[str]:
+    """Run a command in the stage's container, within the limits.
+
+    The time is taken in the container: it is the stage's own, however busy the engine is.
+    """
+    limited = f"timeout --kill-after=1 {seconds} {line}"
+    return registry.sh(f"docker exec {registry.container} {limited}", check=False)
 
 
 @pytest.fixture(scope="module")
-def template(
-    tmp_path_factory: pytest.TempPathFactory, hostile_file: HostileFile, engine: Any
-) -> Path:
-    """A folder with a registry, in it the outputs of an earlier run, and the secret all over."""
+def held(
+    tmp_path_factory: pytest.TempPathFactory, hostile_file: HostileFile, engine: docker.DockerClient
+) -> Iterator[Held]:
+    """A registry, in it the outputs of an earlier run, and the secret all over."""
     folder = tmp_path_factory.mktemp("hostile")
     registry = Registry(folder / "my régistry")
     root = registry / "data/movie1"
@@ -147,20 +156,34 @@ def template(
     (root / "earlier.xml").write_text(EARLIER)
     for path in (folder, registry.folder, registry / "data", root):
         (path / "canary.txt").write_text(CANARY)
-    done = run(registry, LINE.format(source="earlier.xml"))
-    assert done.returncode == 0, done.stderr
-    shutil.copytree(root, registry / "data/movie2")
-    return folder
+    started = registry.run("prepare-annotations", "infinity", options=options(folder))
+    held = Held(registry.folder, started.stdout.strip())
+    try:
+        done = run(held, LINE.format(source="earlier.xml"))
+        assert done.returncode == 0, done.stderr
+        shutil.copytree(root, registry / "data/movie2")
+        yield held
+    finally:
+        engine.containers.get(held.container).remove(force=True)
+
+
+@pytest.fixture(scope="module")
+def template(held: Held, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the registry has before each test."""
+    return shutil.copytree(held.folder, tmp_path_factory.mktemp("template") / "registry")
 
 
 @pytest.fixture
-def registry(template: Path, tmp_path: Path) -> Registry:
-    """A copy of it for one test."""
-    shutil.copytree(template, tmp_path, dirs_exist_ok=True)
-    return Registry(tmp_path / "my régistry")
+def registry(held: Held, template: Path) -> Held:
+    """The registry, as it was in the beginning; what the container has mounted is not replaced."""
+    for path in (held / "data").iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    shutil.copytree(template / "data", held / "data", dirs_exist_ok=True)
+    (held / "params.yaml").write_bytes((template / "params.yaml").read_bytes())
+    return held
 
 
-def put(registry: Registry, hostile_file: HostileFile, name: str) -> tuple[str, str]:
+def put(registry: Held, hostile_file: HostileFile, name: str) -> tuple[str, str]:
     """Put a hostile file where it is read; return the export and what a refusal names."""
     root = registry / "data/movie1"
     if name.endswith(".yaml"):
@@ -235,7 +258,7 @@ def is_done(done: subprocess.CompletedProcess[str], start: str) -> bool:
     )
 
 
-def check_refused(registry: Registry, source: str, start: str, text: str) -> None:
+def check_refused(registry: Held, source: str, start: str, text: str) -> None:
     """Run the stage on an export: refused, and nothing at all has changed."""
     before = snapshot(registry.folder.parent)
     done = run(registry, LINE.format(source=source))
@@ -245,9 +268,7 @@ def check_refused(registry: Registry, source: str, start: str, text: str) -> Non
     assert not leaks(registry.folder.parent, done.stdout + done.stderr)
 
 
-def check_accepted(
-    registry: Registry, source: str, boxes: list[Box], dropped: dict[str, int]
-) -> None:
+def check_accepted(registry: Held, source: str, boxes: list[Box], dropped: dict[str, int]) -> None:
     """Run the stage on an export: these boxes come out, and nothing else has changed."""
     before = snapshot(registry.folder.parent)
     done = run(registry, LINE.format(source=source))
@@ -292,7 +313,7 @@ def test_every_hostile_file_is_looked_at() -> None:
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_it_is_refused_on_one_line_and_changes_nothing(
-    registry: Registry, hostile_file: HostileFile, name: str
+    registry: Held, hostile_file: HostileFile, name: str
 ) -> None:
     source, start = put(registry, hostile_file, name)
 
@@ -300,7 +321,7 @@ def test_it_is_refused_on_one_line_and_changes_nothing(
 
 
 @pytest.mark.parametrize("name", sorted(ACCEPTED))
-def test_it_is_read_as_plain_data(registry: Registry, hostile_file: HostileFile, name: str) -> None:
+def test_it_is_read_as_plain_data(registry: Held, hostile_file: HostileFile, name: str) -> None:
     source, _ = put(registry, hostile_file, name)
 
     check_accepted(registry, source, *ACCEPTED[name])
@@ -311,7 +332,7 @@ def test_it_is_read_as_plain_data(registry: Registry, hostile_file: HostileFile,
     [(name, number) for name, (count, *_) in PARTS.items() for number in range(count)],
 )
 def test_each_of_several_attacks_is_met_alone(
-    registry: Registry, hostile_file: HostileFile, name: str, number: int
+    registry: Held, hostile_file: HostileFile, name: str, number: int
 ) -> None:
     count, element, text, dropped = PARTS[name]
     content = hostile_file(name).read_text("utf-8")
@@ -335,13 +356,13 @@ def test_each_of_several_attacks_is_met_alone(
     ],
 )
 def test_what_needs_too_much_memory_or_time_is_ended(
-    registry: Registry, command: str, seconds: int, code: int
+    registry: Held, command: str, seconds: int, code: int
 ) -> None:
     """The limits here are in force though images.yaml has a wider one before them."""
     assert run(registry, command, seconds).returncode == code
 
 
-def test_a_stage_that_follows_names_would_show(registry: Registry) -> None:
+def test_a_stage_that_follows_names_would_show(registry: Held) -> None:
     """The broken variant: what is in the container could give the secret away, and change data."""
     before = snapshot(registry.folder.parent)
     words = f"cat {CANARY_PATH}; cp {CANARY_PATH} data/movie1/Annotations/frame_000003.xml; exit 1"
@@ -382,7 +403,7 @@ MEDDLING: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("where", ["movie1/Annotations/frame_000003.xml", "movie2/frames.csv"])
 @pytest.mark.parametrize("how", MEDDLING)
-def test_a_change_would_show(registry: Registry, how: str, where: str) -> None:
+def test_a_change_would_show(registry: Held, how: str, where: str) -> None:
     """The broken variant of 'nothing has changed'; what is no output may never change."""
     before = snapshot(registry.folder.parent)
     MEDDLING[how](registry / "data" / where)

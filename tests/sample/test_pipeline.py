@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -144,14 +145,28 @@ def test_registries_that_reproduce_at_once_give_the_same_bytes(
     assert [(registry / "dvc.lock").read_bytes() for registry in both] == [wanted, wanted]
 
 
-@pytest.fixture
-def published(clone: Clone, tmp_path: Path, engine: docker.DockerClient) -> Registry:
+@pytest.fixture(scope="module")
+def published_once(
+    clone_of: Clone, engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Registry:
     """A registry whose movies and exports are in DVC, but for movie2's export, with a remote."""
-    registry = clone("published")
+    registry = clone_of("published")
     for path in ("movie1/movie.mkv", "movie1/cvat-pascalvoc.zip", "movie2/movie.mp4"):
         registry.sh(f"git rm -q --cached data/{path} && dvc add -q data/{path}")
-    registry.sh(f"dvc remote add -q -d storage '{tmp_path / 'storage'}'")
+    storage = tmp_path_factory.mktemp("storage")
+    registry.sh(f"dvc remote add -q -d storage '{storage}'")
     registry.sh(f"dvc repro -q {CACHED} && dvc push -q && git add -A && git commit -q -m published")
+    return registry
+
+
+@pytest.fixture
+def published(published_once: Registry, tmp_path: Path) -> Registry:
+    """A copy of that registry, with a remote of its own."""
+    registry, storage = Registry(tmp_path / "published"), tmp_path / "storage"
+    old = published_once.sh("dvc config remote.storage.url").stdout.strip()
+    shutil.copytree(published_once.folder, registry.folder, symlinks=True)
+    shutil.copytree(old, storage)
+    registry.sh(f"dvc remote modify -q storage url '{storage}' && git commit -q -a -m 'a remote'")
     return registry
 
 
