@@ -17,7 +17,7 @@ from annotations.shapes import EDGES
 from stage import frames
 
 many = settings(
-    derandomize=True, max_examples=100, deadline=None, database=None, phases=[Phase.generate]
+    derandomize=True, max_examples=40, deadline=None, database=None, phases=[Phase.generate]
 )
 
 PARAMETERS = "annotations: {valid-labels: [Car, Bus], keep-empty: True}\n"

@@ -11,7 +11,7 @@ from annotations.attributes import FLAGS, normalize
 from annotations.model import Annotation, Box, Object
 from annotations.values import NUMBER
 
-many = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+many = settings(derandomize=True, max_examples=40, deadline=None, database=None)
 
 plain = st.characters(exclude_categories=("C", "Z"), exclude_characters="/\\") | st.just(" ")
 legal = st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff")
