@@ -12,10 +12,8 @@ with CvatServer() as server:
 """
 
 import re
-import socket
 import ssl
 import subprocess
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
