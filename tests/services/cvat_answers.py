@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from corpora import OWN
 
@@ -19,7 +19,8 @@ class Answer:
     """A response.
 
     send: how many bytes of the body are sent before the connection is closed; None sends all
-    hang: nothing is sent, and the connection stays open until the server ends
+    pause: how long to wait before each byte of the body, in seconds
+    instead: what happens in its place: nothing for ever, or the connection's end
     """
 
     status: int
@@ -27,7 +28,8 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     reason: str = ""
     send: int | None = None
-    hang: bool = False
+    pause: float = 0.0
+    instead: Literal["", "hang", "close", "reset"] = ""
 
     def having(self, **headers: str) -> "Answer":
         """Return the answer with headers set; `Content_Type="..."` sets Content-Type."""
@@ -44,9 +46,14 @@ class Answer:
 Fault = Answer | Callable[[Answer], Answer]
 """An answer in place of the true one, or what is done to the true one."""
 
-HANG = Answer(200, hang=True)
-CLOSE = Answer(200, send=-1)
+HANG = Answer(0, instead="hang")
+"""No answer comes, and the connection stays open until the server ends."""
+
+CLOSE = Answer(0, instead="close")
 """The connection is closed before a byte is sent."""
+
+RESET = Answer(0, instead="reset")
+"""The connection is reset before a byte is sent."""
 
 
 def refuse(status: int, value: Any = None, **headers: str) -> Answer:
@@ -68,6 +75,11 @@ def redirect(url: str, status: int = 302) -> Answer:
 def cut(count: int) -> Callable[[Answer], Answer]:
     """Send the first bytes of the true body, say in Content-Length that all come, and close."""
     return lambda answer: replace(answer, send=count)
+
+
+def drip(seconds: float) -> Callable[[Answer], Answer]:
+    """Send the true body a byte at a time, with pauses."""
+    return lambda answer: replace(answer, pause=seconds)
 
 
 def claim(length: int) -> Callable[[Answer], Answer]:

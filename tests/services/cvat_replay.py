@@ -58,10 +58,9 @@ class Exchange:
         """How much of what does not decide is the same, too: the query, the organization."""
         mine, theirs = self.request.get("query", {}), request.query
         same = sum(mine.get(name) == value for name, value in theirs.items())
-        slug = self.request["headers"].get("X-Organization")
-        return same - len(mine.keys() - theirs.keys()), slug == request.headers.get(
-            "X-Organization"
-        )
+        slug, headers = "X-Organization", self.request["headers"]
+        same_slug = headers.get(slug) == request.headers.get(slug)
+        return same - len(mine.keys() - theirs.keys()), same_slug
 
 
 class Replay:

@@ -12,10 +12,11 @@ with CvatServer() as server:
 """
 
 import re
+import socket
 import ssl
+import struct
 import subprocess
-from contextlib import suppress
-from dataclasses import replace
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, RLock, Thread
@@ -25,7 +26,6 @@ from urllib.parse import parse_qsl, urlsplit
 from services.cvat_answers import Answer, Fault
 from services.cvat_api import Api
 from services.cvat_replay import Replay, Request, identity
-from services.cvat_state import Task
 
 
 class Disturbance:
@@ -46,7 +46,7 @@ class Disturbance:
         return True
 
 
-class CvatServer:
+class CvatServer(Api):
     """A CVAT on a free port of 127.0.0.1, from when it is made until it is closed.
 
     url: its address, without a slash at its end
@@ -59,22 +59,20 @@ class CvatServer:
 
         tls: certificate and key of an https server, as `self_signed` makes them
         """
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads, self._http.block_on_close = True, False
-        if tls:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*tls)
-            self._http.socket = context.wrap_socket(
-                self._http.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._http.server_port}"
-        self.api = Api(self.url)
         self.requests: list[Request] = []
         self.unexpected: list[Request] = []
         self.ended = Event()
         self._lock = RLock()
         self._replay: Replay | None = None
         self._disturbances: list[Disturbance] = []
+        self._http = Http(self)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            self._http.socket = context.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
+        super().__init__(f"{'https' if tls else 'http'}://127.0.0.1:{self._http.server_port}")
         Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -84,57 +82,25 @@ class CvatServer:
         self.close()
 
     def close(self) -> None:
-        """End it; clients that hang are let go."""
-        self.ended.set()
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def token(self) -> str:
-        """The one token that it takes."""
-        return self.api.token
+        """End it; clients that hang are let go. A second time does nothing."""
+        if not self.ended.is_set():
+            self.ended.set()
+            self._http.shutdown()
+            self._http.server_close()
 
     def play(self, *scenarios: str, polls: int | None = None) -> None:
         """Answer from recordings from now on, by their names or numbers; from tasks, if none.
 
+        What a client says differently from the one that was recorded, such as a filter, is let
+        pass: the exchange that is the most alike answers. See cvat_replay for what decides.
         polls: how often at most an answer is repeated that was recorded several times in a row
         """
         self._replay = Replay(scenarios, self.url, polls) if scenarios else None
 
-    def add_task(self, number: int, name: str = "bikes day 1", **values: Any) -> Task:
-        """Add a task; see Api.add_task."""
-        with self._lock:
-            return self.api.add_task(number, name, **values)
-
-    def remove_task(self, number: int) -> None:
-        """Delete a task."""
-        del self.api.tasks[number]
-
-    def forbid(self, number: int) -> None:
-        """Let the token's user not see a task any more."""
-        self.api.tasks[number].forbidden = True
-
-    def drop_cache(self) -> None:
-        """Clean up all exported files: what was finished cannot be downloaded any more."""
-        with self._lock:
-            self.api.drop_cache()
-
-    def hold_exports(self) -> None:
-        """Pause the worker: exports stay queued."""
-        self.api.held = True
-
-    def release_exports(self) -> None:
-        """Let the worker go on."""
-        self.api.held = False
-
-    def fail_exports(self, times: int) -> None:
-        """Let the next exports fail."""
-        self.api.failures = times
-
     def disturb(self, match: str, fault: Fault, times: int | None = None, after: int = 0) -> None:
         """Disturb requests.
 
-        match: a regular expression, searched in "GET /api/tasks/3?page=1", decoded
+        match: a regular expression, searched in "GET /api/tasks/3?page=1", which is decoded
         fault: an answer in place of the true one, or a function of the true one
         times: how many requests; all, if None
         after: how many requests that match are left alone before
@@ -146,26 +112,26 @@ class CvatServer:
         self._disturbances.clear()
 
     def asked(self, method: str, match: str) -> int:
-        """Count the requests of a method whose decoded path matches a regular expression."""
+        """Count the requests of a method whose decoded path has a regular expression in it."""
         return sum(
             one.method == method and bool(re.search(match, one.where)) for one in self.requests
         )
 
     def respond(self, request: Request) -> Answer:
-        """Return the answer to a request, and write down that it came."""
+        """Return the answer to a request, and keep that it came."""
         with self._lock:
             self.requests.append(request)
-            faults = [one.fault for one in self._disturbances if one.applies(request)]
-            if faults and isinstance(faults[0], Answer):
-                return faults[0]
-            answer = self._true(request)
-            return faults[0](answer) if faults and not isinstance(faults[0], Answer) else answer
+            fault = next((one.fault for one in self._disturbances if one.applies(request)), None)
+            if isinstance(fault, Answer):
+                return fault
+            answer = self._answer_undisturbed(request)
+            return fault(answer) if fault else answer
 
-    def _true(self, request: Request) -> Answer:
+    def _answer_undisturbed(self, request: Request) -> Answer:
         if self._replay:
             answer = self._replay.answer(request, self._who(request))
         else:
-            answer = self.api.answer(request)
+            answer = self.answer(request)
         if answer is None:
             self.unexpected.append(request)
             said = f"nothing here answers {request.method} {request.where} {request.query}"
@@ -176,65 +142,84 @@ class CvatServer:
         """Name who asks, as recordings do."""
         who = identity(request.headers)
         if who == f"Bearer {self.token}":
-            return "Bearer {read-only token}" if self.api.read_only else "Bearer {writing token}"
+            return "Bearer {read-only token}" if self.read_only else "Bearer {writing token}"
         return "Bearer {wrong token}" if who.startswith("Bearer ") else who
 
 
-def _handler(server: CvatServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Http(ThreadingHTTPServer):
+    """The part that knows HTTP."""
 
-        def handle(self) -> None:
-            with suppress(OSError):  # the client is gone, or does not trust the certificate
-                super().handle()
+    daemon_threads, block_on_close, request_queue_size = True, False, 128
 
-        def answer(self) -> None:
-            parts = urlsplit(self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            request = Request(
-                self.command,
-                parts.path,
-                dict(parse_qsl(parts.query, keep_blank_values=True)),
-                self.headers,
-                self.rfile.read(length),
-            )
-            self.send(server.respond(request))
+    def __init__(self, cvat: CvatServer) -> None:
+        self.cvat = cvat
+        super().__init__(("127.0.0.1", 0), Handler)
 
-        def send(self, answer: Answer) -> None:
-            if answer.hang:
-                server.ended.wait()
-            if answer.hang or answer.send == -1:
-                self.close_connection = True
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a client that is gone or does not trust the certificate."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads requests from a connection, and sends the answers."""
+
+    protocol_version = "HTTP/1.1"
+    server: Http
+
+    def do_GET(self) -> None:
+        """Read a request and answer it."""
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, parts.path, query, self.headers, content)
+        answer = self.server.cvat.respond(request)
+        if answer.instead:
+            self._fail(answer.instead)
+        else:
+            self._send(answer)
+
+    do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
+
+    def _fail(self, how: str) -> None:
+        """Let the connection end without an answer."""
+        self.close_connection = True
+        if how == "hang":
+            self.server.cvat.ended.wait()
+        if how == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+
+    def _send(self, answer: Answer) -> None:
+        claimed = any(name.lower() == "content-length" for name, _ in answer.headers)
+        if not claimed:
+            answer = answer.having(Content_Length=str(len(answer.body)))
+        if claimed or answer.send is not None:
+            self.close_connection = True
+        self.send_response_only(answer.status, answer.reason or None)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self._send_body(answer.body[: answer.send], answer.pause)
+
+    def _send_body(self, content: bytes, pause: float) -> None:
+        if not pause:
+            self.wfile.write(content)
+            return
+        for number in range(len(content)):
+            if self.server.cvat.ended.wait(pause):
                 return
-            named = {name.lower() for name, _ in answer.headers}
-            if "content-length" not in named:
-                answer = answer.having(Content_Length=str(len(answer.body)))
-            self.send_response_only(answer.status, answer.reason or None)
-            if answer.send is not None or "content-length" in named:
-                answer = replace(answer.having(Connection="close"))
-            for name, value in answer.headers:
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(answer.body[: answer.send])
-            self.wfile.flush()
+            self.wfile.write(content[number : number + 1])
 
-        def log_message(self, *words: object) -> None:
-            """Say nothing: tests read `requests`."""
-
-    for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
-        setattr(Handler, f"do_{method}", Handler.answer)
-    return Handler
+    def log_message(self, *words: object) -> None:
+        """Say nothing: tests read `requests`."""
 
 
 def self_signed(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
     """Make a certificate for an address that nobody has signed; return it and its key."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-        + ["-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{name}"]
-        + ["-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )
+    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
+    words += ["-addext", f"subjectAltName=IP:{name}", "-keyout", str(key)]
+    subprocess.run(["openssl", *words, "-out", certificate], check=True, capture_output=True)
     return certificate, key

@@ -3,16 +3,15 @@
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 from services.cvat_answers import export_of, value_of
 
-VIDEO, IMAGES = "CVAT for video 1.1", "CVAT for images 1.1"
+FORMATS = ("CVAT for video 1.1", "CVAT for images 1.1")
 JOBS = {
     "annotation": ("annotation", "new"),
     "validation": ("validation", "new"),
@@ -21,6 +20,10 @@ JOBS = {
 """The stage and state of a job whose status is this."""
 
 DAY = timedelta(days=1)
+"""How long CVAT keeps an exported file."""
+
+USER = 4
+"""The number of the token's user, as in the recordings."""
 
 
 class Clock:
@@ -41,7 +44,9 @@ class Clock:
 
 def written(time: datetime | None) -> str | None:
     """Write a date as CVAT's JSON has it."""
-    return time and time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if time is None:
+        return None
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass
@@ -81,27 +86,28 @@ class Task:
     """
 
     number: int
-    name: str
     clock: Clock
     export: bytes
-    mode: str = "interpolation"
-    step: int = 1
-    start: int = 0
-    subset: str = ""
     organization: str | None = "videoteam"
-    project: tuple[int, str] | None = (3, "bikes project")
     deleted: set[int] = field(default_factory=set)
     jobs: list[Job] = field(default_factory=list)
+    project: tuple[int, str] | None = (3, "bikes project")
     forbidden: bool = False
     has_data: bool = True
-    size: int = 0
-    created: datetime = field(init=False)
-    updated: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self.created = self.updated = self.clock.now()
-        found = re.search(rb"<size>(\d+)</size>", self.export)
-        self.size = self.size or (int(found[1]) if found else 1)
+        self.name = unescape(self._told("name", "[^<]*", "bikes day 1"))
+        self.subset = unescape(self._told("subset", "[^<]*", ""))
+        self.size = int(self._told("size", r"\d+", "1"))
+        self.mode = self._told("mode", r"\w+", "interpolation")
+        self.start = int(self._told("start_frame", r"\d+", "0"))
+        self.step = int(self._told("frame_filter", r"step=\d+", "step=1").removeprefix("step="))
+
+    def _told(self, tag: str, pattern: str, default: str) -> str:
+        """Return what the export says in the first element of a name."""
+        found = re.search(f"<{tag}>({pattern})</{tag}>".encode(), self.export)
+        return found[1].decode() if found else default
 
     @property
     def status(self) -> str:
@@ -188,8 +194,8 @@ class Task:
         }
         value["labels"]["url"] = f"{url}/api/labels?task_id={self.number}"
         if self.mode == "annotation":
-            value |= {"data_original_chunk_type": "imageset"}
-            value |= {"data_compressed_chunk_type": "imageset"}
+            chunks = ("data_original_chunk_type", "data_compressed_chunk_type")
+            value |= dict.fromkeys(chunks, "imageset")
         if not self.has_data:
             del value["size"]
         return value
@@ -238,35 +244,32 @@ class Task:
         head, mark, tail = self.export.partition(b"</meta>")
         if not mark:
             return self.export
+        values = {"id": str(self.number), "name": self.name, "subset": self.subset}
         text = head.decode()
-        filled = {"id": str(self.number), "name": self.name, "updated": f"{self.updated!s}"}
-        filled |= {"dumped": f"{now!s}"}
-        for tag, value in filled.items():
-            text = re.sub(
-                f"<{tag}>[^<]*</{tag}>",
-                f"<{tag}>{escape(value)}</{tag}>".replace("\\", r"\\"),
-                text,
-                count=1,
-            )
-        address = f"<url>{url}/api/tasks/{self.number}/dataset/export/api/"
+        for tag, value in {**values, "updated": str(self.updated), "dumped": str(now)}.items():
+            filled = f"<{tag}>{escape(value)}</{tag}>".replace("\\", r"\\")
+            text = re.sub(f"<{tag}>[^<]*</{tag}>", filled, text, count=1)
+        address = f"<url>{url}/api/tasks/{self.number}/dataset/export/api/"  # so CVAT writes it
         text = re.sub(r"<url>[^<]*/api/(?=jobs/)", address, text)
         return text.encode() + mark + self._without_deleted(tail)
 
     def _without_deleted(self, text: bytes) -> bytes:
-        """Leave out the boxes of deleted frames, whole lines of them."""
+        """Leave out the boxes and images of deleted frames, whole lines of them."""
         for frame in sorted(self.absolute(frame) for frame in self.deleted):
-            mine = rb'frame="%d"' % frame
-            text = re.sub(rb"(?s)[ ]*<box %s .*?</box>\n" % mine, b"", text)
+            for tag, key in (b"box", b"frame"), (b"image", b"id"):
+                start = rb'(?s)[ ]*<%s %s="%d" [^>]*' % (tag, key, frame)
+                text = re.sub(start + rb"(?:(?<=/)>|>.*?</%s>)\n" % tag, b"", text)
         return text
 
 
 class Export:
     """A request for an export, from when it is asked for until its file is gone."""
 
-    def __init__(self, task: Task, user: dict[str, Any], style: str, content: str) -> None:
+    def __init__(self, task: Task, user: str, style: str, content: str) -> None:
         """Queue it.
 
-        style: the format's name; content: what is exported, `annotations` or `dataset`
+        style: the format's name
+        content: what is exported, `annotations` or, with pictures, `dataset`
         """
         self.task, self.user, self.style, self.content = task, user, style, content
         self.status, self.polls, self.message = "queued", 0, ""
@@ -277,11 +280,16 @@ class Export:
         self.file_name = ""
 
     @property
+    def unfinished(self) -> bool:
+        """Whether it is not done, for good or for bad."""
+        return self.finished is None
+
+    @property
     def number(self) -> str:
         """The request's number, which says what it is for."""
         style = self.style.replace(" ", "_").replace(".", "~")
         return (
-            f"action=export&target=task&target_id={self.task.number}&user_id={self.user['id']}"
+            f"action=export&target=task&target_id={self.task.number}&user_id={USER}"
             f"&format={style}&subresource={self.content}"
         )
 
@@ -298,7 +306,7 @@ class Export:
             "started_date": written(self.started),
             "finished_date": written(self.finished),
             "expiry_date": written(self.finished and self.finished + DAY),
-            "owner": {key: self.user[key] for key in ("id", "username")},
+            "owner": {"id": USER, "username": self.user},
             "result_url": result if done else None,
         }
         value["operation"] |= {
@@ -309,6 +317,11 @@ class Export:
             "format": self.style,
         }
         return value
+
+    def name_file(self) -> None:
+        """Give the file its name; the time in it is when the task was changed last."""
+        time = self.task.updated.strftime("%Y_%m_%d_%H_%M_%S")
+        self.file_name = f"task_{self.task.number}_{self.content}_{time}_{self.style.lower()}.zip"
 
 
 def zipped(content: bytes, time: datetime) -> bytes:
@@ -321,19 +334,18 @@ def zipped(content: bytes, time: datetime) -> bytes:
     return packed.getvalue()
 
 
-def file_name(export: Export) -> str:
-    """Return the name of an export's file; the time in it is when the task was changed."""
-    time = export.task.updated.strftime("%Y_%m_%d_%H_%M_%S")
-    return f"task_{export.task.number}_{export.content}_{time}_{export.style.lower()}.zip"
+def divide(task: Task, states: Sequence[tuple[str, ...]], first: int) -> list[Job]:
+    """Divide a task among jobs, each with a stage, a state and perhaps a type.
 
-
-def jobs_of(task: Task, states: Sequence[tuple[str, ...]], numbers: Iterable[int]) -> Iterator[Job]:
-    """Divide a task among jobs, each with a stage, a state and perhaps a type."""
-    part = -(-task.size // len(states))
-    for start, state, number in zip(count(0, part), states, numbers, strict=False):
+    first: the first job's number
+    """
+    part, jobs = -(-task.size // len(states)), []
+    for number, (stage, state, *kind) in enumerate(states):
+        start = number * part
         stop = min(start + part, task.size) - 1
-        stage, now, kind = (*state, "annotation")[:3]
-        yield Job(number, start, stop, stage, now, kind, task.created)
+        kinds = kind or ["annotation"]
+        jobs.append(Job(first + number, start, stop, stage, state, kinds[0], task.created))
+    return jobs
 
 
 def recorded_annotations(name: str = "19-export-task-video11.zip") -> bytes:
