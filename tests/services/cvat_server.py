@@ -15,13 +15,20 @@ import re
 import socket
 import ssl
 import struct
-import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from services.cvat_answers import Answer, Fault
 from services.cvat_api import Api
@@ -218,8 +225,19 @@ class Handler(BaseHTTPRequestHandler):
 
 def self_signed(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
     """Make a certificate for an address that nobody has signed; return it and its key."""
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    words = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}"]
-    words += ["-addext", f"subjectAltName=IP:{name}", "-keyout", str(key)]
-    subprocess.run(["openssl", *words, "-out", certificate], check=True, capture_output=True)
-    return certificate, key
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "certificate.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    secret.write_bytes(key.private_bytes(*form))
+    return certificate, secret

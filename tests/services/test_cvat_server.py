@@ -3,90 +3,23 @@
 import http.client
 import io
 import json
-import ssl
-import urllib.request
 import zipfile
 from collections.abc import Mapping
 from email.message import Message
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import URLError
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from services import cvat_answers
 from services.cvat_answers import export_of, names, scenario, value_of
+from services.cvat_client import EXPORT, IMAGES, Client
 from services.cvat_server import CvatServer, self_signed
 from services.cvat_state import recorded_annotations
 
-EXPORT = "format=CVAT%20for%20video%201.1&save_images=false&location=local"
-IMAGES = EXPORT.replace("video", "images")
 ACCEPTED = [("acceptance", "completed")]
-
-
-class Client:
-    """Asks a server without any library of CVAT's."""
-
-    def __init__(self, server: CvatServer, slug: str | None = "videoteam", **headers: str) -> None:
-        self.url = server.url
-        self.headers = {"Authorization": f"Bearer {server.token}", **headers}
-        if slug is not None:
-            self.headers["X-Organization"] = slug
-
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Message, bytes]:
-        """Return status, headers and body of an answer, whatever its status."""
-        data = None if body is None else json.dumps(body).encode()
-        address = path if path.startswith("http") else self.url + path
-        request = urllib.request.Request(address, data, self.headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, answer.headers, answer.read()
-        except HTTPError as error:
-            with error:
-                return error.code, error.headers, error.read()
-
-    def get(self, path: str, status: int = 200) -> Any:
-        """Return an answer's JSON."""
-        got, headers, body = self.ask("GET", path)
-        assert (got, headers.get_content_type()) == (status, cvat_answers.JSON), body
-        return json.loads(body)
-
-    def listed(self, kind: str, **query: Any) -> list[int]:
-        """Return the numbers of the entries of a list's first page."""
-        filled = {k: v if isinstance(v, str | int) else json.dumps(v) for k, v in query.items()}
-        return [one["id"] for one in self.get(f"/api/{kind}?{urlencode(filled)}")["results"]]
-
-    def start(self, number: int = 3, query: str = EXPORT) -> str:
-        """Ask for an export; return the request's number."""
-        status, _, body = self.ask("POST", f"/api/tasks/{number}/dataset/export?{query}")
-        assert status == 202, body
-        found = json.loads(body)["rq_id"]
-        assert isinstance(found, str)
-        return found
-
-    def poll(self, request: str) -> Any:
-        return self.get(f"/api/requests/{quote(request)}")
-
-    def wait(self, request: str) -> Any:
-        """Poll until a request is done, and return what it says."""
-        for _ in range(100):
-            if (told := self.poll(request))["status"] in ("finished", "failed"):
-                return told
-        raise AssertionError(told)
-
-    def export(self, number: int = 3, query: str = EXPORT) -> tuple[Message, bytes]:
-        """Return headers and bytes of a new export."""
-        url = self.wait(self.start(number, query))["result_url"]
-        assert url.startswith(f"{self.url}/api/tasks/{number}/dataset/download?rq_id=action%3D")
-        status, headers, body = self.ask("GET", url)
-        assert status == 200
-        return headers, body
-
-    def annotations(self, number: int = 3, query: str = EXPORT) -> str:
-        """Return the annotations.xml of a new export."""
-        with zipfile.ZipFile(io.BytesIO(self.export(number, query)[1])) as one:
-            return one.read("annotations.xml").decode()
 
 
 @pytest.fixture
@@ -240,7 +173,8 @@ def test_deleted_frames_are_left_out_of_the_export(cvat_server: CvatServer, clie
     after = client.annotations()
     assert client.get("/api/tasks/3/data/meta")["deleted_frames"] == [3, 4]
     assert 'frame="8"' not in after
-    assert after.count("<box ") == after.count("</box>") == before.count("<box ") - 2
+    gone = before.count('<box frame="8" ')
+    assert after.count("<box ") == after.count("</box>") == before.count("<box ") - gone
     task.restore_frames(4)
     assert changed(before, client.annotations()) == ["updated", "dumped"]
 
@@ -523,8 +457,9 @@ def expect(got: tuple[int, Message, bytes], wanted: Mapping[str, Any], base: str
     if "file" in wanted:
         assert body == (cvat_answers.FOLDER / wanted["file"]).read_bytes()
     elif "json" in wanted:
-        assert json.loads(body) == json.loads(json.dumps(wanted["json"]).replace(base, url))
-        if base not in json.dumps(wanted["json"]):
+        text = json.dumps(wanted["json"])
+        assert json.loads(body) == json.loads(text.replace(base, url))
+        if base not in text and "{key}" not in text:  # else the length is another
             assert len(body) == int(wanted["headers"]["Content-Length"])
 
 
@@ -618,7 +553,5 @@ def test_https_with_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
         assert server.url.startswith("https://127.0.0.1:")
         with pytest.raises(URLError, match="CERTIFICATE_VERIFY_FAILED"):
             client.ask("GET", "/api/tasks/3")
-        trusting = ssl.create_default_context(cafile=str(certificate))
-        request = urllib.request.Request(f"{server.url}/api/tasks/3", headers=client.headers)
-        with urllib.request.urlopen(request, context=trusting) as answer:
-            assert json.loads(answer.read())["url"] == f"{server.url}/api/tasks/3"
+        client.ca_file = certificate
+        assert client.get("/api/tasks/3")["url"] == f"{server.url}/api/tasks/3"
