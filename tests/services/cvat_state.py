@@ -22,6 +22,16 @@ JOBS = {
 DAY = timedelta(days=1)
 """How long CVAT keeps an exported file."""
 
+OF_DATA = {
+    "size",
+    "image_quality",
+    "data_chunk_size",
+    "data_original_chunk_type",
+    "data_compressed_chunk_type",
+    "data_cloud_storage_id",
+}
+"""What a task has not before it has a movie."""
+
 USER = 4
 """The number of the token's user, as in the recordings."""
 
@@ -157,8 +167,8 @@ class Task:
         self.updated = self.clock.now()
 
     def without_data(self) -> None:
-        """Make the task one that has no movie yet: its exports fail."""
-        self.has_data = False
+        """Make the task one that has no movie yet, so no jobs either: its exports fail."""
+        self.has_data, self.mode, self.jobs = False, "", []
 
     def absolute(self, frame: int) -> int:
         """Return the frame of the movie that a frame of the task is."""
@@ -197,7 +207,8 @@ class Task:
             chunks = ("data_original_chunk_type", "data_compressed_chunk_type")
             value |= dict.fromkeys(chunks, "imageset")
         if not self.has_data:
-            del value["size"]
+            value |= {"data": None, "dimension": "", "media_type": ""}
+            value = {key: one for key, one in value.items() if key not in OF_DATA}
         return value
 
     def jobs_as_json(self, url: str, organizations: dict[str, int]) -> Iterator[dict[str, Any]]:
@@ -245,13 +256,13 @@ class Task:
         if not mark:
             return self.export
         values = {"id": str(self.number), "name": self.name, "subset": self.subset}
-        text = head.decode()
+        text = head.decode(errors="surrogateescape")
         for tag, value in {**values, "updated": str(self.updated), "dumped": str(now)}.items():
             filled = f"<{tag}>{escape(value)}</{tag}>".replace("\\", r"\\")
             text = re.sub(f"<{tag}>[^<]*</{tag}>", filled, text, count=1)
         address = f"<url>{url}/api/tasks/{self.number}/dataset/export/api/"  # so CVAT writes it
         text = re.sub(r"<url>[^<]*/api/(?=jobs/)", address, text)
-        return text.encode() + mark + self._without_deleted(tail)
+        return text.encode(errors="surrogateescape") + mark + self._without_deleted(tail)
 
     def _without_deleted(self, text: bytes) -> bytes:
         """Leave out the boxes and images of deleted frames, whole lines of them."""

@@ -12,7 +12,7 @@ from cvat_sdk.core.client import Client as Sdk
 from cvat_sdk.core.exceptions import BackgroundRequestException
 from cvat_sdk.core.proxies.types import Location
 
-from services.cvat_answers import export_of, scenario
+from services.cvat_answers import export_of, refuse, scenario
 from services.cvat_client import EXPORT, Client
 from services.cvat_server import CvatServer
 from services.cvat_state import written
@@ -30,8 +30,9 @@ def sdk(cvat_server: CvatServer) -> Iterator[Sdk]:
 
 
 @pytest.fixture
-def export(tmp_path: Path) -> Export:
-    """Export a task with cvat-sdk, which polls and downloads itself."""
+def export(cvat_server: CvatServer, tmp_path: Path) -> Export:
+    """Export a task with cvat-sdk, which polls and downloads itself, and would poll for ever."""
+    cvat_server.disturb("GET /api/requests/", refuse(500), after=100)
 
     def run(task: Any, style: str = "CVAT for video 1.1") -> bytes:
         file = tmp_path / f"{len(list(tmp_path.iterdir()))}.zip"

@@ -192,10 +192,10 @@ def test_images_of_deleted_frames_are_left_out(cvat_server: CvatServer, client: 
 def test_bytes_that_are_no_export_are_served_as_they_are(
     cvat_server: CvatServer, client: Client
 ) -> None:
-    cvat_server.add_task(3, export=b"<!DOCTYPE x>\xff", deleted=[1])
+    cvat_server.add_task(3, export=b"<!DOCTYPE x>\xff</meta>", deleted=[1])
 
     with zipfile.ZipFile(io.BytesIO(client.export()[1])) as one:
-        assert one.read("annotations.xml") == b"<!DOCTYPE x>\xff"
+        assert one.read("annotations.xml") == b"<!DOCTYPE x>\xff</meta>"
 
 
 def test_an_export_is_not_asked_for_twice_at_once(cvat_server: CvatServer, client: Client) -> None:
@@ -242,7 +242,9 @@ def test_exports_fail_when_told_and_without_data(cvat_server: CvatServer, client
     task.without_data()
     assert client.wait(client.start())["status"] == "failed"
     client.get("/api/tasks/3/data/meta", 400)
-    assert "size" not in client.get("/api/tasks/3")
+    without = recorded_value("03-task-create-video", 0)
+    assert shape(client.get("/api/tasks/3")) == shape(without)
+    assert client.listed("jobs", task_id=3) == []
 
 
 def test_what_changes_the_dates_and_the_status(cvat_server: CvatServer, client: Client) -> None:
