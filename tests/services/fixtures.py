@@ -10,6 +10,7 @@ from hostile import branches
 from services import azurite as azure
 from services import container_registry as docker_registry
 from services import gitserver
+from services.cvat_server import CvatServer
 
 NUMBERS = itertools.count(1)
 
@@ -31,6 +32,13 @@ def container(azurite: azure.Azurite) -> azure.Container:
 def git_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[gitserver.GitServer]:
     """A git server for all tests; one that stops it starts its own, with `gitserver.serving`."""
     with gitserver.serving(tmp_path_factory.mktemp("git server")) as one:
+        yield one
+
+
+@pytest.fixture
+def cvat_server() -> Iterator[CvatServer]:
+    """A CVAT without tasks, for each test."""
+    with CvatServer() as one:
         yield one
 
 
