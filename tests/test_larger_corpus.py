@@ -24,7 +24,8 @@ def test_what_both_have_is_the_same() -> None:
 
     assert len(own) > 40
     for path in own:
-        other = corpora.LARGER / path.relative_to(corpora.OWN)
+        name = path.relative_to(corpora.OWN).as_posix()
+        other = corpora.LARGER / name.replace("cvat-server/", "cvat/server/")
         assert path.read_bytes() == other.read_bytes(), path
 
 
