@@ -41,7 +41,7 @@ COMMANDS = {
     "images": "write images.yaml; pull or build the images that the engine lacks",
     "repro": "run the stages that must run, all or TARGETs, here; say which were up to date",
     "check": "say whether a branch of CVAT, or without BRANCH a merge request, would be taken",
-    "fetch": "export the tasks of CVAT that are due, all or those of NAMEs, and push their branches",
+    "fetch": "export the tasks of CVAT that are due, all or those of NAMEs, and push branches",
     "publish": "publish the waiting branches of CVAT, then whatever else changed",
     "status": "say what waits, what would run and what the remote lacks; fetch no data",
     "splits": "write the stages of the splits into dvc.yaml and pictures/dvc.yaml",
