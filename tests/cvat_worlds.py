@@ -49,10 +49,10 @@ class World:
         return out + err
 
     def results(self, *words: str, code: int = 0) -> list[str]:
-        """Run `fetch`, and return what it says of each task, in order."""
+        """Run `fetch`, and return what it says of each task, sorted."""
         lines = self.fetch(*words, code=code).splitlines()
         found = [line.removeprefix("error: ") for line in lines]
-        return [line for line in found if re.match(r"\w+: task \d+: (?!exported, )", line)]
+        return sorted(line for line in found if re.match(r"\w+: task \d+: (?!exported, )", line))
 
     def branches(self) -> dict[str, str]:
         """CVAT's branches at the server, with their commits."""

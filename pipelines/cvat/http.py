@@ -10,9 +10,9 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from time import sleep
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -108,9 +108,9 @@ class Server:
     def localize(self, url: Any) -> str:
         """Return the target of an address that the server gave: it must be the server's own."""
         try:
-            parts = urlsplit(url)
+            parts = urlsplit(url if isinstance(url, str) else "")
             origin = (parts.scheme, parts.hostname, parts.port)
-        except (ValueError, TypeError, AttributeError):
+        except ValueError:
             raise PipelineError(f"{self.url}: gave an address that cannot be read") from None
         if _fill(origin) != _fill(self.origin) or not parts.path.startswith(f"{self._path}/api/"):
             shown = _show(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
@@ -132,9 +132,9 @@ class Server:
             except Busy as busy:
                 if busy.rest > PATIENCE:
                     raise
-                time.sleep(max(wait, busy.rest))
+                sleep(max(wait, busy.rest))
             except Transient:
-                time.sleep(wait)
+                sleep(wait)
         return self._judge(self._ask_once(method, target, limit), also)
 
     def _judge(self, answer: Answer, also: tuple[int, ...]) -> Answer:
