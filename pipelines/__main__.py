@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipelines import messages
 from pipelines.containers import images
+from pipelines.cvat import fetch
 from pipelines.datasets import command_line, split_stages
 from pipelines.errors import PipelineError, Transient
 from pipelines.publishing import check, publish, repro, status
@@ -40,6 +41,7 @@ COMMANDS = {
     "images": "write images.yaml; pull or build the images that the engine lacks",
     "repro": "run the stages that must run, all or TARGETs, here; say which were up to date",
     "check": "say whether a branch of CVAT, or without BRANCH a merge request, would be taken",
+    "fetch": "export the tasks of CVAT that are due, all or those of NAMEs, and push branches",
     "publish": "publish the waiting branches of CVAT, then whatever else changed",
     "status": "say what waits, what would run and what the remote lacks; fetch no data",
     "splits": "write the stages of the splits into dvc.yaml and pictures/dvc.yaml",
@@ -70,10 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     made["publish"].add_argument("--dry-run", action="store_true", help=text)
     text = "instead of publish.max-drop: the part of a dataset's objects that may be lost, 0 to 1"
     made["publish"].add_argument("--max-drop", type=_part, metavar="PART", help=text)
-    for name in ("check", "publish", "status"):
+    text = "a dataset with a cvat-task; without it, all of them"
+    made["fetch"].add_argument("names", nargs="*", metavar="NAME", help=text)
+    for name in ("check", "fetch", "publish", "status"):
         add = made[name].add_argument
         text = "how long a step that waits for others may take (default: %(default)s)"
-        add("--timeout", type=_seconds, default=1800, metavar="SECONDS", help=text)
+        longest = fetch.SECONDS if name == "fetch" else 1800
+        add("--timeout", type=_seconds, default=longest, metavar="SECONDS", help=text)
     return parser
 
 
@@ -127,10 +132,11 @@ def _write_splits(_: argparse.Namespace) -> int:
 ALONE: dict[str, Callable[[argparse.Namespace], int]] = {
     "images": _provide_images,
     "doctor": lambda _: doctor.doctor(),
+    "fetch": lambda args: fetch.fetch(args.names, args.timeout),
     "repro": lambda args: repro.repro(args.targets),
     "splits": _write_splits,
 }
-"""The commands that have no step with a time limit of its own."""
+"""The commands that take no options of a publish."""
 
 
 if __name__ == "__main__":

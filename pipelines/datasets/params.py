@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from pipelines.cvat import settings as cvat_settings
+from pipelines.cvat.settings import Cvat
 from pipelines.errors import PipelineError
 
 NAME = re.compile(r"[A-Za-z0-9]+([-_][A-Za-z0-9]+)*", re.ASCII)
@@ -40,6 +42,7 @@ class Settings:
     max_drop: the part of a dataset's pictures or objects that may be lost at once, from 0 to 1.
     max_size: bytes of an export that a branch brings. splits: None if there is no such section.
     relabelled: the datasets that override valid-labels. labels: annotations.valid-labels.
+    cvat: the CVAT that is asked for its tasks; None if there is none.
     """
 
     exports: dict[str, str] = field(default_factory=dict)
@@ -50,6 +53,7 @@ class Settings:
     relabelled: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    cvat: Cvat | None = None
 
 
 def parse(text: str) -> Settings:
@@ -70,6 +74,7 @@ def parse(text: str) -> Settings:
         tuple(name for name, entry in datasets.items() if _relabels(name, entry)),
         {name: str(entry.get("source", "")) for name, entry in datasets.items()},
         _labels(values),
+        cvat_settings.parse(_mapping(values.get("cvat") or {}, "cvat")),
     )
 
 

@@ -9,8 +9,12 @@ from xml.sax import saxutils
 
 from pipelines import messages
 
-REPORT, SUITE = Path("registry-report.md"), Path("registry-report.xml")
-"""What a GitLab job keeps: for people, and as tests, of which its pages show those that failed."""
+REPORTS = {"fetch": "registry-fetch", "publish": "registry-report"}
+"""Command -> the files that its GitLab job keeps, NAME.md for people, and NAME.xml as tests, of
+which GitLab's pages show those that failed: a job that runs both commands keeps both."""
+
+TITLES = {"fetch": "Tasks of CVAT", "publish": "Data registry"}
+"""Command -> the title of its summary."""
 
 IMAGE = Path("registry-image.env")
 """Variables that a GitLab job hands to those that follow."""
@@ -20,25 +24,28 @@ ODD = re.compile(r"[^\n -~¡-\u1fff\u2070-\ud7ff]")
 
 
 class Outcome(NamedTuple):
-    """How the publishing of a branch, or of what else changed, ended; code: 0, 1 or 3."""
+    """How the work on a branch, a task, or what else changed, ended; code: 0, 1 or 3."""
 
     what: str
     code: int
     said: str
 
 
-def tell(outcomes: Sequence[Outcome]) -> None:
-    """Tell the forge, if there is one: refusals stand out, and there is a summary of all."""
+def tell(outcomes: Sequence[Outcome], command: str = "publish") -> None:
+    """Tell the forge, if there is one: refusals stand out, and there is a summary of all.
+
+    command: the one that did it, of REPORTS.
+    """
     outcomes = [each._replace(said=messages.redact(each.said)) for each in outcomes]
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for each in (each for each in outcomes if each.code):
             print(f"::error title={_escaped(each.what, ':,')}::{_escaped(each.said)}", flush=True)
         if target := os.environ.get("GITHUB_STEP_SUMMARY"):
             with Path(target).open("a", encoding="utf-8") as file:
-                file.write(summary(outcomes))
+                file.write(summary(outcomes, command))
     elif os.environ.get("GITLAB_CI") == "true":
-        REPORT.write_text(summary(outcomes), "utf-8")
-        SUITE.write_text(suite(outcomes), "utf-8")
+        Path(f"{REPORTS[command]}.md").write_text(summary(outcomes, command), "utf-8")
+        Path(f"{REPORTS[command]}.xml").write_text(suite(outcomes, command), "utf-8")
 
 
 def name_image(reference: str) -> None:
@@ -47,9 +54,9 @@ def name_image(reference: str) -> None:
         IMAGE.write_text(f"DATA_REGISTRY_IMAGE={reference}\n", "utf-8")
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[Outcome], command: str = "publish") -> str:
     """Return what was done as Markdown; nothing of it is read as more than text."""
-    lines = ["## Data registry", ""]
+    lines = [f"## {TITLES[command]}", ""]
     for each in outcomes:
         first, *more = ODD.sub("?", each.said).splitlines() or [""]
         sign = "refused: " if each.code == 1 else "to be tried again: " if each.code else ""
@@ -58,7 +65,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def suite(outcomes: Sequence[Outcome]) -> str:
+def suite(outcomes: Sequence[Outcome], command: str = "publish") -> str:
     """Return what was done as JUnit XML: a test for each, failed if it was refused."""
     cases = []
     for each in outcomes:
@@ -66,7 +73,8 @@ def suite(outcomes: Sequence[Outcome]) -> str:
         said = ODD.sub("?", each.said)
         inner = f"<failure message={saxutils.quoteattr(said)}/>" if each.code else ""
         shown = f"<system-out>{saxutils.escape(said)}</system-out>"
-        cases.append(f'  <testcase classname="publish" name={name}>{inner}{shown}</testcase>\n')
+        kind = f'classname="{command}" name={name}'
+        cases.append(f"  <testcase {kind}>{inner}{shown}</testcase>\n")
     failed = sum(bool(each.code) for each in outcomes)
     head = f'<testsuite name="data registry" tests="{len(outcomes)}" failures="{failed}">'
     return f'<?xml version="1.0" encoding="utf-8"?>\n{head}\n{"".join(cases)}</testsuite>\n'

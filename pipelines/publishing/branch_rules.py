@@ -10,6 +10,9 @@ from pipelines.storage.git import Git
 COMMITS = 100
 """The most commits of a branch: CVAT's has one; one that was updated by hand, a few."""
 
+IN_DVC = "is kept in DVC, where a branch cannot change it"
+KEPT_REMEDY = "`dvc add` the new one, or `dvc remove {path}.dvc`"
+
 LFS = "switch off `Use LFS` in the task's dataset repository settings in CVAT"
 
 
@@ -47,8 +50,7 @@ def read_change(git: Git, base: str, branch: Branch, settings: Settings) -> Chan
         text = f"has {entry.size} bytes, more than publish.max-size ({settings.max_size})"
         raise _error(branch, path, text, "raise that, or keep the export in DVC")
     if git.entry(base, f"{path}.dvc"):
-        text = "is kept in DVC, where a branch cannot change it"
-        raise _error(branch, path, text, f"`dvc add` the new one, or `dvc remove {path}.dvc`")
+        raise _error(branch, path, IN_DVC, KEPT_REMEDY.format(path=path))
     now = git.entry(base, path)
     return None if now and now.id == entry.id else Change(dataset, path, entry.id)
 

@@ -30,7 +30,9 @@ def find_waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str
     the future counts as the oldest: its date is wrong.
     """
     listed = git(
-        "for-each-ref", "--format=%(objectname) %(committerdate:unix) %(refname)", BRANCHES
+        *("for-each-ref", f"--no-merged={base}"),
+        "--format=%(objectname) %(committerdate:unix) %(refname)",
+        BRANCHES,
     )
     found: dict[int, Branch] = {}
     passed: list[tuple[str, str]] = []
@@ -39,8 +41,6 @@ def find_waiting(git: Git, base: str) -> tuple[list[Branch], list[tuple[str, str
     for tip, time, ref in sorted(dated, key=lambda each: (each[1], each[2])):
         name = ref.removeprefix(BRANCHES)
         matched = NAME.fullmatch(name)
-        if git.is_ancestor(tip, base):
-            continue
         if not matched:
             shown = name.encode("unicode_escape").decode("ascii")
             passed.append((shown, "its name has characters other than A-Z a-z 0-9 . _ ( ) -; "

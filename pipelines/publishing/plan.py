@@ -65,10 +65,15 @@ class Plan:
 def make_plan(git: Git, place: Path, branch: Branch | None, options: Options) -> Plan:
     """Read the commits, and refuse a branch that changes what it may not."""
     base = git.commit(DEFAULT)
-    text = git.text(base, "params.yaml")
-    if text is None:
-        raise PipelineError("params.yaml: is not on the default branch; push it")
-    settings, change = params.parse(text), None
+    settings, change = read_settings(git, base), None
     if branch and not git.is_ancestor(branch.tip, base):
         change = branch_rules.read_change(git, base, branch, settings)
     return Plan(git, place, branch, options, base, settings, change)
+
+
+def read_settings(git: Git, base: str) -> Settings:
+    """Return what params.yaml of a commit of the default branch says."""
+    text = git.text(base, "params.yaml")
+    if text is None:
+        raise PipelineError("params.yaml: is not on the default branch; push it")
+    return params.parse(text)

@@ -77,7 +77,4 @@ def hold(options: Options) -> Iterator[tuple[Git, Path]]:
     clone = Git(Path.cwd(), options.seconds)
     with workplace.hold(clone) as folder:
         work_tree.stop_left_overs(folder / WORK, options.seconds)
-        git = workplace.make_repository(clone, folder)
-        messages.tell("fetch the default branch and CVAT's branches from origin")
-        git.fetch()
-        yield git, folder
+        yield workplace.connect(clone, folder), folder

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines import messages
 from pipelines.errors import PipelineError, Transient
 from pipelines.storage.git import Git
 
@@ -43,6 +44,14 @@ def hold(clone: Git) -> Iterator[Path]:
             yield place
         finally:
             clear(place)
+
+
+def connect(clone: Git, place: Path) -> Git:
+    """Return the repository, with the default branch and CVAT's branches as the server has them."""
+    git = make_repository(clone, place)
+    messages.tell("fetch the default branch and CVAT's branches from origin")
+    git.fetch()
+    return git
 
 
 def make_repository(clone: Git, place: Path) -> Git:

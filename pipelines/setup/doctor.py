@@ -5,26 +5,16 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 from pipelines import commands, messages
 from pipelines.containers import engine, images
+from pipelines.cvat import checks, http
 from pipelines.errors import PipelineError
+from pipelines.setup.findings import Finding
 from pipelines.storage import remote, remote_objects
 from pipelines.storage.git import Git
 
 SECRET = "AZURE_STORAGE_CONNECTION_STRING"  # noqa: S105  # its name
-
-
-class Finding(NamedTuple):
-    """What was looked at, and what is wrong with it: nothing if that is empty.
-
-    note: what to know of it though it is not wrong.
-    """
-
-    what: str
-    wrong: str = ""
-    note: str = ""
 
 
 def doctor() -> int:
@@ -56,19 +46,20 @@ def _clone() -> Iterator[Finding]:
 
 
 def _protection() -> Iterator[Finding]:
-    """Look at what the forge says of this job: the secret is for the default branch alone."""
+    """Look at what the forge says of this job: secrets are for the default branch alone."""
     gitlab, github = os.environ.get("GITLAB_CI"), os.environ.get("GITHUB_ACTIONS")
     if not (gitlab or github):
         return
     here = os.environ.get("CI_COMMIT_REF_NAME") or os.environ.get("GITHUB_REF_NAME") or ""
     default = Git(Path.cwd()).default()
-    has = bool(os.environ.get(SECRET))
-    if here == default:
-        if _scheme() == "azure":
-            yield Finding(f"{SECRET} is set", "" if has else _MISSING)
-    else:
-        remedy = "limit it: GitLab: protect the variable; GitHub: an environment for one branch"
-        yield Finding(f"{SECRET} is hidden from {here}", f"it is not; {remedy}" if has else "")
+    wanted = {SECRET: _scheme() == "azure", http.SECRET: bool(checks.read_settings().cvat)}
+    for name, needed in wanted.items():
+        has = bool(os.environ.get(name))
+        if here != default:
+            remedy = "limit it: GitLab: protect the variable; GitHub: an environment for one branch"
+            yield Finding(f"{name} is hidden from {here}", f"it is not; {remedy}" if has else "")
+        elif needed:
+            yield Finding(f"{name} is set", "" if has else _MISSING)
     if gitlab and here == default:
         protected = os.environ.get("CI_COMMIT_REF_PROTECTED") == "true"
         remedy = "Settings > Repository > Protected branches: nobody pushes but the publisher"
@@ -175,6 +166,11 @@ def _settings(folder: Path) -> dict[str, str]:
     return {name: value for name, _, value in (line.partition("=") for line in listed)}
 
 
+def _cvat() -> Iterator[Finding]:
+    """Look at the CVAT that `fetch` asks."""
+    yield from checks.find()
+
+
 def _cache() -> Iterator[Finding]:
     """Look whether the objects of the cache hash to their names.
 
@@ -195,4 +191,4 @@ def _cache() -> Iterator[Finding]:
     yield Finding(f"the {len(objects)} objects of the cache hash to their names", text)
 
 
-LOOKS = (_clone, _protection, _container_registry, _engine, _remote, _cache)
+LOOKS = (_clone, _protection, _container_registry, _engine, _remote, _cvat, _cache)

@@ -10,6 +10,7 @@ import yaml
 import rules
 import video_to_frame
 from documents import manual, pages, sections, text_of
+from pipelines.cvat.settings import Cvat
 from pipelines.datasets.params import Settings
 from pipelines.publishing import publish
 from registries import PROJECT, SAMPLE
@@ -79,6 +80,8 @@ def test_every_parameter_and_its_default_is_in_the_table() -> None:
         for section, kind in SECTIONS.items()
         for field in fields(kind)
     }
+    for field in fields(Cvat):
+        code[f"cvat.{field.name.replace('_', '-')}"] = default_of(field)
     code["publish.max-drop"] = Settings.max_drop
     code["publish.max-size"] = Settings.max_size
 

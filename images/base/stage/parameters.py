@@ -13,7 +13,7 @@ import yaml
 from stage import sources
 from stage.errors import StageError
 
-FOREIGN = ("publish", "splits")
+FOREIGN = ("publish", "splits", "cvat")
 """Sections that belong to other programs: a stage neither reads nor checks them."""
 
 SECTIONS = ("datasets", "frames", "annotations", *FOREIGN)
