@@ -37,6 +37,7 @@ def test_images_yaml_is_current(monkeypatch: pytest.MonkeyPatch) -> None:
         *((name, "Dockerfile") for name in sorted(ALL)),
         *((name, name) for name in image_folders.STAGES),
         (image_folders.TOOLS, "registry"),
+        (image_folders.RECEIVER, "webhook_server.py"),
         *((path.parent.name, path.name) for path in LOCKS),
         (image_folders.TOOLS, "../../pipelines/__main__.py"),
         (image_folders.TOOLS, "../../pipelines/setup/requirements.txt"),
