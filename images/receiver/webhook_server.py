@@ -66,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
     """One request, and then the connection ends."""
 
     server: "Server"
+    default_request_version = "HTTP/1.0"  # to older clients, http.server sends no status
 
     def setup(self) -> None:
         """Read by a stream that has an end."""

@@ -80,7 +80,8 @@ def test_a_new_file_under_git_changes_the_image(project: Registry, name: str) ->
     project.sh("git add -A")
     after = images.references()
 
-    assert set(before.values()).isdisjoint(after.values())
+    changed = {one for one in before if before[one] != after[one]}
+    assert changed == image_folders.descendants("base")
 
 
 def test_a_file_moved_is_a_change(project: Registry) -> None:
