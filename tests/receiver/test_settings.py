@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 import receiver_settings
 from receiver.played import BEARER, PROGRAM, SECRET, TRIGGER_TOKEN, Forge, Receiver, progress
+from registries import PROJECT
 from services.processes import free_port
 
 Start = Callable[..., Receiver]
@@ -148,6 +150,14 @@ def test_help_names_every_setting_and_its_default() -> None:
     assert [name for name in used if not re.search(rf"^  {name}\b", done.stdout, re.M)] == []
     for default in ("0.0.0.0:8080", "(60)", "(publish.yml)", "(https://api.github.com)"):
         assert default in done.stdout
+
+
+@pytest.mark.parametrize("folder", [".github", "pipelines/datasets/template/dot-github"])
+def test_the_workflow_that_github_is_asked_for_can_be_asked_for(folder: str) -> None:
+    name = receiver_settings.read(GITHUB).call.url.rpartition("/workflows/")[2].split("/")[0]
+    text = (PROJECT / folder / "workflows" / name).read_text("utf-8")
+
+    assert "workflow_dispatch" in yaml.safe_load(text.replace("@PROJECT@", "x"))[True]
 
 
 def test_an_unknown_option_is_refused() -> None:
