@@ -124,6 +124,7 @@ def test_what_is_no_such_delivery_leads_to_nothing(start: Start, forge: Forge, b
 
     assert one.post(body) == 204
     assert one.hears_one(forge)
+    assert "refused" not in one.text()
 
 
 @pytest.mark.parametrize("place", [0, 1, 200, -2, -1])
