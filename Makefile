@@ -16,7 +16,7 @@ repro: images ## set up, reproduce the sample registry, show what came out
 	@for split in data/merged/*/; do \
 	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
 
-test: TOOLS := --tools
+test: TOOLS := --tools --receiver
 test: .venv/test .venv/services/installed images ## run every test; needs a Docker engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 

@@ -62,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_parsers(commands)
     text = "the one that CI's jobs run in, too"
     made["images"].add_argument("--tools", action="store_true", help=text)
+    text = "the one that runs beside CVAT, too"
+    made["images"].add_argument("--receiver", action="store_true", help=text)
     text = "all, and send to the container registry that the prefix names what it lacks"
     made["images"].add_argument("--push", action="store_true", help=text)
     text = "cvat_<task>_<name>; without it, what is checked out is checked"
@@ -117,7 +119,7 @@ def _publish_or_look(args: argparse.Namespace) -> int:
 
 
 def _provide_images(args: argparse.Namespace) -> int:
-    images.ensure(tools=args.tools, push=args.push)
+    images.ensure(tools=args.tools, receiver=args.receiver, push=args.push)
     return publish.DONE
 
 

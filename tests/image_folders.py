@@ -7,14 +7,16 @@ import yaml
 from pipelines.containers import images
 from registries import PROJECT
 
-TOOLS = images.TOOLS
-"""The image that is no stage and no parent: what runs on the host, for those who have no clone."""
+TOOLS, RECEIVER = images.TOOLS, images.RECEIVER
+"""The images that are no stages and no parents: what runs on the host, for those who have no
+clone, and what runs beside CVAT."""
 
 DOCKERFILES = {path.parent.name: path for path in sorted(PROJECT.glob("images/*/Dockerfile"))}
 TEXTS = {name: path.read_text("utf-8") for name, path in DOCKERFILES.items()}
 REFERENCES: dict[str, str] = yaml.safe_load((PROJECT / "images.yaml").read_text("utf-8"))["images"]
 
-STAGES = [name for name, text in TEXTS.items() if "\nENTRYPOINT " in text and name != TOOLS]
+NO_STAGES = (TOOLS, RECEIVER)
+STAGES = [name for name, text in TEXTS.items() if "\nENTRYPOINT " in text and name not in NO_STAGES]
 """The images that dvc.yaml may run, and not only other images are built from."""
 
 

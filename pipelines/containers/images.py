@@ -21,8 +21,8 @@ REFERENCES = Path("images.yaml")
 LOCAL = "localhost/"
 """What the prefix begins with where there is no container registry."""
 
-TOOLS = "tools"
-"""The image in which jobs of CI run; no stage needs it."""
+TOOLS, RECEIVER = "tools", "receiver"
+"""The images that no stage needs: jobs of CI run in the one, the other runs beside CVAT."""
 
 
 class Known(NamedTuple):
@@ -34,8 +34,9 @@ class Known(NamedTuple):
 
     def lacking(self, seconds: float = engine.ANSWER_SECONDS) -> list[str]:
         """Return the references that stages need and the engine lacks."""
-        needed = {name: each for name, each in self.images.items() if name != TOOLS}
-        return [each for each in needed.values() if not engine.has(each, seconds)]
+        others = (TOOLS, RECEIVER)
+        needed = [each for name, each in self.images.items() if name not in others]
+        return [each for each in needed if not engine.has(each, seconds)]
 
 
 def read(folder: Path = Path()) -> Known:
@@ -59,20 +60,19 @@ def ready(folder: Path, seconds: float = engine.ANSWER_SECONDS) -> Known:
     return known
 
 
-def ensure(*, tools: bool = False, push: bool = False) -> None:
+def ensure(*, tools: bool = False, receiver: bool = False, push: bool = False) -> None:
     """Write images.yaml, then pull or build the images that the engine lacks.
 
-    tools: the one that CI's jobs run in, too. push: all, and send to the container registry that
-    the prefix names what it lacks.
+    tools: the one that CI's jobs run in, too. receiver: the one that runs beside CVAT, too. push:
+    all, and send to the container registry that the prefix names what it lacks.
     """
     prefix = read().prefix
     if push and prefix.startswith(LOCAL):
         messages.say(
             f"{REFERENCES}: the prefix {prefix} names no container registry; nothing is pushed"
         )
-    wanted = {
-        name: reference for name, reference in _wanted().items() if tools or push or name != TOOLS
-    }
+    asked_for = {TOOLS: tools or push, RECEIVER: receiver or push}
+    wanted = {name: each for name, each in _wanted().items() if asked_for.get(name, True)}
     with engine.log_in() as env:
         for name, reference in wanted.items():
             _provide(name, reference, env, push=push and not prefix.startswith(LOCAL))

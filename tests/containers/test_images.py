@@ -8,7 +8,7 @@ from typing import Any
 import docker
 import pytest
 
-from image_folders import PARENTS, REFERENCES, STAGES, TOOLS
+from image_folders import NO_STAGES, PARENTS, REFERENCES, STAGES
 from pipelines.containers import dockerfiles, root_image
 from pipelines.containers.engine import size
 from registries import PROJECT, Registry
@@ -90,7 +90,7 @@ def test_parents_are_no_stages(engine: docker.DockerClient) -> None:
 
     assert "base" in PARENTS
     assert started == [None] * len(PARENTS)
-    assert {*PARENTS, *STAGES, TOOLS} == set(REFERENCES)
+    assert {*PARENTS, *STAGES, *NO_STAGES} == set(REFERENCES)
 
 
 @every_stage

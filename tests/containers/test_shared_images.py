@@ -9,7 +9,7 @@ import docker
 import pytest
 import yaml
 
-from image_folders import PARENTS, STAGES, TOOLS
+from image_folders import NO_STAGES, PARENTS, STAGES
 from registries import Registry
 from services.container_registry import ContainerRegistry, forget
 from services.fixtures import container_registry  # noqa: F401
@@ -58,7 +58,7 @@ def shared(
 ) -> Iterator[Shared]:
     """A registry of few images whose prefix names the container registry."""
     registry = clone("régistry")
-    others = [f"images/{name}" for name in (*STAGES, TOOLS)]
+    others = [f"images/{name}" for name in (*STAGES, *NO_STAGES)]
     registry.sh(f"git rm -q -r {' '.join(others)}")
     prefix = f"{container_registry.host}/{re.sub('[^a-z0-9]+', '-', tmp_path.name.lower())}/images"
     text = (registry / "images.yaml").read_text()

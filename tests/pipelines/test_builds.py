@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import image_folders
-from image_folders import TOOLS
+from image_folders import NO_STAGES, RECEIVER, TOOLS
 from pipelines.__main__ import main
 from pipelines.containers import builds, dockerfiles, images, root_image
 from registries import Registry
@@ -62,14 +62,22 @@ def test_the_context_of_the_tools_holds_pipelines_too(project: Registry) -> None
     } <= wanted
 
 
-@pytest.mark.parametrize("tools", [False, True])
-def test_the_image_of_the_tools_is_built_where_it_is_asked_for(
-    project: Registry, stub: Any, tools: bool
+@pytest.mark.parametrize(
+    ("words", "built"),
+    [
+        ("", set()),
+        ("--tools", {TOOLS}),
+        ("--receiver", {RECEIVER}),
+        ("--push", {TOOLS, RECEIVER}),
+    ],
+)
+def test_what_is_no_stage_is_built_where_it_is_asked_for(
+    project: Registry, stub: Any, words: str, built: set[str]
 ) -> None:
-    images.ensure(tools=tools)
+    assert main(["images", *words.split()]) == 0
 
     asked = "".join(stub.calls("build") + stub.calls("image"))
-    assert (images.references()[TOOLS] in asked) is tools
+    assert {name for name in NO_STAGES if images.references()[name] in asked} == built
     assert images.read().images == images.references()
     assert images.read().lacking() == []
 
@@ -92,7 +100,7 @@ def test_a_hosts_ca_bundle_is_handed_to_the_build(
 
 
 def test_parents_are_built_first_and_named_to_their_children(project: Registry, stub: Any) -> None:
-    images.ensure(tools=True)
+    images.ensure(tools=True, receiver=True)
     wanted = images.references()
     names = {reference: name for name, reference in wanted.items()}
     built = [(tag(call), arguments(call)) for call in stub.calls("build")]
@@ -117,7 +125,7 @@ def test_what_is_there_is_neither_built_nor_written_again(
     images.ensure()
     last = capsys.readouterr().out
 
-    stages = len(dockerfiles.names()) - 1  # without the image that no stage needs
+    stages = len(dockerfiles.names()) - len(NO_STAGES)
     assert len(stub.calls("build")) == stages + 1
     assert "images.yaml: written; commit it" in first
     assert "written" not in last
