@@ -93,7 +93,7 @@ def test_many_tasks_and_one_change_are_one_list_and_one_export(world: World, mer
     world.fetch()
     if merged:
         world.merge(*world.branches())
-    world.cvat.api.tasks[115].save(recorded("c-bridge-after-an-edit"))
+    world.cvat.tasks[115].save(recorded("c-bridge-after-an-edit"))
     before, branches = len(world.cvat.requests), world.branches()
 
     lines = world.results()
@@ -131,7 +131,7 @@ def test_a_save_without_a_change_and_an_empty_cache_push_nothing(street: World) 
     assert street.results() == [SAVED]
 
     street.cvat.drop_cache()
-    street.cvat.api.clock.advance(hours=25)
+    street.cvat.clock.advance(hours=25)
     assert street.results() == [SAVED]
     assert street.branches() == branches
 
