@@ -140,6 +140,36 @@ def test_a_file_of_before_is_known_by_its_own_date(both: World) -> None:
     assert both.results()[0] == "street: task 3: unchanged"
 
 
+def test_a_file_that_is_newer_than_the_list_is_known_by_its_own_date(both: World) -> None:
+    """Somebody deletes a frame after the tasks were listed: its date, and the frame, count."""
+    task = both.cvat.api.tasks[3]
+
+    def delete(answer: Answer) -> Answer:
+        task.delete_frames(8)
+        return answer
+
+    both.cvat.disturb("GET /api/tasks/3/data/meta", delete, times=1)
+    both.fetch()
+
+    new = task.updated.isoformat().replace("+00:00", "Z")
+    message = both.bare.git("log", "-1", "--format=%B", "cvat_3_bikes_day_1")
+    assert f"CVAT-Updated: {new}" in message
+    content = both.file("cvat_3_bikes_day_1", STREET)
+    assert b"<deleted_frames>8</deleted_frames>" in content
+    assert both.results()[0] == "street: task 3: unchanged"
+
+
+def test_a_file_that_is_older_than_the_list_is_exported_once_more(both: World) -> None:
+    """A request of another run may have begun before the last save."""
+    old = recorded("19-export-task-video11")  # of 2026-11-27 02:52, before all dates here
+    both.cvat.disturb(DOWNLOAD, body(archive(("annotations.xml", old))), times=1)
+
+    both.fetch()
+
+    assert both.cvat.asked("POST", "/3/dataset/export") == 2
+    assert both.results()[0] == "street: task 3: unchanged"
+
+
 BAD_FILES: dict[str, tuple[bytes, str]] = {
     "two files": (archive(("annotations.xml", b"x"), ("b", b"x")), "'annotations.xml' and 1 more"),
     "a file above": (archive(("../annotations.xml", b"x")), "'../annotations.xml', not annot"),
