@@ -21,8 +21,8 @@ DOWNLOAD = "3/dataset/download"
 @pytest.fixture
 def both(world: World) -> World:
     """A registry of two tasks that are due."""
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
     return world
 
 
@@ -142,7 +142,7 @@ def test_a_file_of_before_is_known_by_its_own_date(both: World) -> None:
 
 def test_a_file_that_is_newer_than_the_list_is_known_by_its_own_date(both: World) -> None:
     """Somebody deletes a frame after the tasks were listed: its date, and the frame, count."""
-    task = both.cvat.api.tasks[3]
+    task = both.cvat.tasks[3]
 
     def delete(answer: Answer) -> Answer:
         task.delete_frames(8)
@@ -336,7 +336,7 @@ def test_a_certificate_is_checked_against_the_file_of_the_registry(
 ) -> None:
     tls = self_signed(tmp_path)
     with CvatServer(tls=tls) as server:
-        server.add_task(3, status="completed")
+        server.add_task(3, "bikes day 1", status="completed")
         more = {"ca-file": "ca.pem"} if trusted else {}
         world.change({"ca.pem": tls[0].read_bytes()})
         world.settings({"street": DATASETS["street"]}, **{"url": server.url, **more})
