@@ -171,6 +171,8 @@ def _find_reason(task: Task, base: Base, when: str) -> str:
         return ""
     if when == "completed" and task.jobs and task.finished == task.jobs:
         return ""
+    if task.size is None:
+        return f"not {when} yet (it has no data; upload its movie or pictures in CVAT)"
     if not task.jobs:
         return f"not {when} yet (CVAT lists no job of it; is cvat.organization right?)"
     return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
@@ -196,7 +198,7 @@ def _export_all(
             for future in as_completed(waiting):
                 each = waiting[future]
                 done[each.task] = future.result()
-                messages.tell(f"{each.what}: exported, {len(done)} of {len(due)}")
+                messages.tell(f"{len(done)} of {len(due)} exports have ended: {each.what}")
         finally:  # Ctrl-C, too
             patience.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
