@@ -167,15 +167,19 @@ def _find_reason(task: Task, base: Base, when: str) -> str:
         return "kept in DVC"
     if _has(base, task):
         return "unchanged"
-    if when == "saved" or task.accepted:
+    done = when == "completed" and task.jobs and task.finished == task.jobs
+    if when == "saved" or task.accepted or done:
         return ""
-    if when == "completed" and task.jobs and task.finished == task.jobs:
-        return ""
+    return f"not {when} yet ({_describe_jobs(task)})"
+
+
+def _describe_jobs(task: Task) -> str:
+    """Say how far the jobs of a task are, or why it has none."""
     if task.size is None:
-        return f"not {when} yet (it has no data; upload its movie or pictures in CVAT)"
+        return "it has no data; upload its movie or pictures in CVAT"
     if not task.jobs:
-        return f"not {when} yet (CVAT lists no job of it; is cvat.organization right?)"
-    return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
+        return "CVAT lists no job of it; is cvat.organization right?"
+    return f"{task.finished} of {task.jobs} jobs"
 
 
 def _export_all(
