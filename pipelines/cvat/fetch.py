@@ -167,13 +167,19 @@ def _find_reason(task: Task, base: Base, when: str) -> str:
         return "kept in DVC"
     if _has(base, task):
         return "unchanged"
-    if when == "saved" or task.accepted:
+    done = when == "completed" and task.jobs and task.finished == task.jobs
+    if when == "saved" or task.accepted or done:
         return ""
-    if when == "completed" and task.jobs and task.finished == task.jobs:
-        return ""
+    return f"not {when} yet ({_describe_jobs(task)})"
+
+
+def _describe_jobs(task: Task) -> str:
+    """Say how far the jobs of a task are, or why it has none."""
+    if task.size is None:
+        return "it has no data; upload its movie or pictures in CVAT"
     if not task.jobs:
-        return f"not {when} yet (CVAT lists no job of it; is cvat.organization right?)"
-    return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
+        return "CVAT lists no job of it; is cvat.organization right?"
+    return f"{task.finished} of {task.jobs} jobs"
 
 
 def _export_all(
@@ -196,7 +202,7 @@ def _export_all(
             for future in as_completed(waiting):
                 each = waiting[future]
                 done[each.task] = future.result()
-                messages.tell(f"{each.what}: exported, {len(done)} of {len(due)}")
+                messages.tell(f"{len(done)} of {len(due)} exports have ended: {each.what}")
         finally:  # Ctrl-C, too
             patience.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

@@ -313,6 +313,14 @@ def test_tasks_of_no_organization_are_asked_for_one_by_one(world: World) -> None
     assert not any(one.headers.get("X-Organization") for one in world.cvat.requests)
 
 
+def test_a_task_without_data_is_waited_for(street: World) -> None:
+    street.cvat.add_task(3).without_data()
+
+    assert street.results() == [
+        "street: task 3: not accepted yet (it has no data; upload its movie or pictures in CVAT)"
+    ]
+
+
 def test_jobs_that_are_not_listed_are_not_taken_for_completed(street: World) -> None:
     street.settings({"street": DATASETS["street"]}, organization="", when="completed")
     street.cvat.add_task(3, "bikes day 1", jobs=[COMPLETED])
