@@ -108,7 +108,9 @@ def test_many_tasks_and_one_change_are_one_list_and_one_export(world: World, mer
 
 
 def test_an_edit_is_one_more_commit_on_the_branch_that_waits(street: World) -> None:
-    task = street.cvat.add_task(3, "bikes day 1", status="completed", export=recorded("19-export-task-video11"))
+    task = street.cvat.add_task(
+        3, "bikes day 1", status="completed", export=recorded("19-export-task-video11")
+    )
     street.fetch()
     first = street.branches()["cvat_3_bikes_day_1"]
     task.save(recorded("c-bridge-after-an-edit"))
@@ -314,7 +316,7 @@ def test_tasks_of_no_organization_are_asked_for_one_by_one(world: World) -> None
 
 
 def test_a_task_without_data_is_waited_for(street: World) -> None:
-    street.cvat.add_task(3).without_data()
+    street.cvat.add_task(3, "bikes day 1").without_data()
 
     assert street.results() == [
         "street: task 3: not accepted yet (it has no data; upload its movie or pictures in CVAT)"
