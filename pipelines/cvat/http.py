@@ -16,6 +16,7 @@ from time import sleep
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
+from pipelines.cvat import proxies
 from pipelines.cvat.settings import Cvat
 from pipelines.errors import PipelineError, Transient
 
@@ -174,12 +175,7 @@ class Server:
         """Yield a connection for one question, which is cut when that takes too long."""
         scheme, host, port = self.origin
         assert host
-        if scheme == "https":
-            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, port, timeout=SILENCE, context=self._tls
-            )
-        else:
-            connection = http.client.HTTPConnection(host, port, timeout=SILENCE)
+        connection = proxies.connect(scheme, host, port, SILENCE, self._tls)
         cut = threading.Timer(LONGEST, _cut, (connection,))
         cut.daemon = True
         cut.start()
@@ -242,6 +238,8 @@ def _name(error: Exception) -> str:
         return f"silence of {SILENCE} s"
     if isinstance(error, http.client.IncompleteRead):
         return "its answer was cut off"
+    if tunnel := re.match(r"Tunnel connection failed: ([0-9]{3})", str(error)):
+        return f"the proxy of HTTPS_PROXY answers with {tunnel[1]}"
     if isinstance(error, socket.gaierror):
         return "there is no such host"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):
