@@ -22,13 +22,6 @@ PUSHED = "pushed cvat_3_bikes_day_1"
 ACCEPTED, COMPLETED = ("acceptance", "completed"), ("annotation", "completed")
 
 
-@pytest.fixture
-def street(world: World) -> World:
-    """A registry with one dataset."""
-    world.settings({"street": DATASETS["street"]})
-    return world
-
-
 def exports(cvat: CvatServer) -> int:
     """How many exports were asked for."""
     return cvat.asked("POST", "/dataset/export")
