@@ -106,7 +106,8 @@ def mounts() -> Iterator[object]:
     yield from (
         point
         for point in found - engine - ours
-        if not point.startswith(system) and not point.endswith("/docker-init")
+        if (point.startswith(str(FOLDER)) or not point.startswith(system))  # it may be in /dev/shm
+        and not point.endswith("/docker-init")
     )
 
 
