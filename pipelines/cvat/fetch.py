@@ -167,11 +167,7 @@ def _find_reason(task: Task, base: Base, when: str) -> str:
         return "kept in DVC"
     if _has(base, task):
         return "unchanged"
-    if when == "saved" or task.accepted:
-        return ""
-    if when == "completed" and task.jobs and task.finished == task.jobs:
-        return ""
-    return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
+    return tasks.find_undone(task, when)
 
 
 def _export_all(
