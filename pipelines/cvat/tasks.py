@@ -100,6 +100,8 @@ def find_undone(task: Task, when: str) -> str:
         return ""
     if when == "completed" and task.jobs and task.finished == task.jobs:
         return ""
+    if not task.jobs:
+        return f"not {when} yet (CVAT lists no job of it; is cvat.organization right?)"
     return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
 
 

@@ -38,11 +38,11 @@ def test_all_is_right(right: World) -> None:
 
 
 def may_write(cvat: CvatServer) -> None:
-    cvat.api.read_only = False
+    cvat.read_only = False
 
 
 def be_worker(cvat: CvatServer) -> None:
-    cvat.api.role = "worker"
+    cvat.role = "worker"
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_a_server_that_does_not_let_in_is_named(right: World, answer: object, sa
 
 
 def test_what_does_not_fit_its_dataset_is_noted(right: World) -> None:
-    right.cvat.api.tasks[3].without_data()
-    right.cvat.api.tasks[12].mode = "annotation"
+    right.cvat.tasks[3].without_data()
+    right.cvat.tasks[12].mode = "annotation"
 
     notes = [each.note for each in checks.find()][3:]
 

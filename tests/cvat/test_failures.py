@@ -55,7 +55,7 @@ HIDDEN = "the token may not see or export it"
         (lambda cvat: cvat.forbid(3), HIDDEN),
         (lambda cvat: cvat.disturb("POST .*/3/dataset/export", refuse(403)), HIDDEN),
         (lambda cvat: cvat.disturb("POST .*/3/dataset/export", refuse(404)), GONE),
-        (lambda cvat: cvat.api.tasks[3].without_data(), "has no data yet"),
+        (lambda cvat: cvat.tasks[3].without_data(), "has no data yet"),
     ],
     ids=["gone", "forbidden", "not to be exported", "gone meanwhile", "empty"],
 )
@@ -79,7 +79,7 @@ def test_an_export_that_is_under_way_already_is_waited_for(both: World) -> None:
     both.cvat.hold_exports()
     from_another_run = "/api/tasks/3/dataset/export"
     asked = {"format": "CVAT for video 1.1", "save_images": "false"}
-    task_3 = both.cvat.api.ask_for_export(_request(both.cvat, from_another_run, asked), "3")
+    task_3 = both.cvat.ask_for_export(_request(both.cvat, from_another_run, asked), "3")
     assert task_3.status == 202
     both.cvat.release_exports()
 
@@ -111,7 +111,7 @@ def test_a_file_that_is_gone_is_exported_once_more(both: World) -> None:
     assert both.results()[0] == "street: task 3: pushed cvat_3_bikes_day_1"
     assert both.cvat.asked("POST", "/3/dataset/export") == 2
 
-    both.cvat.api.tasks[3].save(recorded("c-bridge-after-an-edit"))
+    both.cvat.tasks[3].save(recorded("c-bridge-after-an-edit"))
     both.cvat.disturb(DOWNLOAD, refuse(404, "The exported file has expired"))
     assert "was gone before it could be downloaded; try again later" in both.results(code=3)[0]
 
@@ -124,7 +124,7 @@ def test_a_request_that_cvat_forgot_is_asked_once_more(both: World) -> None:
 
 def test_a_file_of_before_is_known_by_its_own_date(both: World) -> None:
     """57: somebody saves between the export and the download; the next run brings that."""
-    task = both.cvat.api.tasks[3]
+    task = both.cvat.tasks[3]
     old = task.updated.isoformat().replace("+00:00", "Z")
 
     def save(answer: Answer) -> Answer:
@@ -137,6 +137,36 @@ def test_a_file_of_before_is_known_by_its_own_date(both: World) -> None:
     message = both.bare.git("log", "-1", "--format=%B", "cvat_3_bikes_day_1")
     assert f"CVAT-Updated: {old}" in message
     assert both.results()[0] == "street: task 3: pushed cvat_3_bikes_day_1"
+    assert both.results()[0] == "street: task 3: unchanged"
+
+
+def test_a_file_that_is_newer_than_the_list_is_known_by_its_own_date(both: World) -> None:
+    """Somebody deletes a frame after the tasks were listed: its date, and the frame, count."""
+    task = both.cvat.api.tasks[3]
+
+    def delete(answer: Answer) -> Answer:
+        task.delete_frames(8)
+        return answer
+
+    both.cvat.disturb("GET /api/tasks/3/data/meta", delete, times=1)
+    both.fetch()
+
+    new = task.updated.isoformat().replace("+00:00", "Z")
+    message = both.bare.git("log", "-1", "--format=%B", "cvat_3_bikes_day_1")
+    assert f"CVAT-Updated: {new}" in message
+    content = both.file("cvat_3_bikes_day_1", STREET)
+    assert b"<deleted_frames>8</deleted_frames>" in content
+    assert both.results()[0] == "street: task 3: unchanged"
+
+
+def test_a_file_that_is_older_than_the_list_is_exported_once_more(both: World) -> None:
+    """A request of another run may have begun before the last save."""
+    old = recorded("19-export-task-video11")  # of 2026-11-27 02:52, before all dates here
+    both.cvat.disturb(DOWNLOAD, body(archive(("annotations.xml", old))), times=1)
+
+    both.fetch()
+
+    assert both.cvat.asked("POST", "/3/dataset/export") == 2
     assert both.results()[0] == "street: task 3: unchanged"
 
 
@@ -240,7 +270,7 @@ def test_a_page_elsewhere_is_not_asked_for(both: World, next_: str) -> None:
 
 
 def test_pages_are_followed(both: World) -> None:
-    both.cvat.api.largest_page = 1
+    both.cvat.largest_page = 1
 
     assert len(both.results()) == 2
     assert both.cvat.asked("GET", "^/api/tasks$") == 2

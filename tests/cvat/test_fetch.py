@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cvat_worlds import DATASETS, STREET, YARD, World, entry, recorded, without_the_lines
-from pipelines.cvat import trigger
+from pipelines.cvat import tasks, trigger
 from services.cvat_answers import FOLDER
 from services.cvat_server import CvatServer
 from services.gitserver import git
@@ -93,7 +93,7 @@ def test_many_tasks_and_one_change_are_one_list_and_one_export(world: World, mer
     world.fetch()
     if merged:
         world.merge(*world.branches())
-    world.cvat.api.tasks[115].save(recorded("c-bridge-after-an-edit"))
+    world.cvat.tasks[115].save(recorded("c-bridge-after-an-edit"))
     before, branches = len(world.cvat.requests), world.branches()
 
     lines = world.results()
@@ -131,7 +131,7 @@ def test_a_save_without_a_change_and_an_empty_cache_push_nothing(street: World) 
     assert street.results() == [SAVED]
 
     street.cvat.drop_cache()
-    street.cvat.api.clock.advance(hours=25)
+    street.cvat.clock.advance(hours=25)
     assert street.results() == [SAVED]
     assert street.branches() == branches
 
@@ -266,6 +266,71 @@ def test_when_a_task_is_taken(
     street.cvat.add_task(3, jobs=jobs)
 
     assert street.results() == [f"street: task 3: {result}"]
+
+
+def test_the_jobs_of_all_tasks_are_one_request(world: World) -> None:
+    world.settings(when="completed")
+    world.cvat.add_task(3, jobs=[COMPLETED, COMPLETED])
+    world.cvat.add_task(12, jobs=[COMPLETED, ("annotation", "in progress")])
+
+    assert world.results() == [
+        "street: task 3: pushed cvat_3_bikes_day_1",
+        "yard: task 12: not completed yet (1 of 2 jobs)",
+    ]
+    assert world.cvat.asked("GET", "^/api/jobs$") == 1
+
+
+def test_deleted_frames_are_numbered_as_the_movie_is(street: World) -> None:
+    """Facts 3: absolute = relative * step + start_frame."""
+    street.cvat.add_task(3, status="completed", start=10, step=3, deleted=[2, 0])
+
+    street.fetch()
+
+    content = street.file("cvat_3_bikes_day_1", STREET)
+    assert b"<deleted_frames>10 16</deleted_frames>" in content
+
+
+def test_more_tasks_than_a_page_are_asked_for_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "PAGE", 1)
+    world.cvat.add_task(3, status="completed")
+    world.cvat.add_task(12, status="completed")
+
+    assert len(world.results()) == 2
+    assert world.cvat.asked("GET", "^/api/tasks$") == 2
+    assert len(world.branches()) == 2
+
+
+def test_tasks_of_no_organization_are_asked_for_one_by_one(world: World) -> None:
+    """45: a list has them only in the organization's context, and each by its number is there."""
+    world.settings(organization="")
+    world.cvat.add_task(3, status="completed")
+    world.cvat.add_task(12, status="completed")
+
+    assert len(world.results()) == 2
+    assert len(world.branches()) == 2
+    assert not any(one.headers.get("X-Organization") for one in world.cvat.requests)
+
+
+def test_jobs_that_are_not_listed_are_not_taken_for_completed(street: World) -> None:
+    street.settings({"street": DATASETS["street"]}, organization="", when="completed")
+    street.cvat.add_task(3, jobs=[COMPLETED])
+
+    assert street.results() == [
+        "street: task 3: not completed yet (CVAT lists no job of it; is cvat.organization right?)"
+    ]
+
+
+def test_the_users_name_adds_no_line_to_the_message(street: World) -> None:
+    street.cvat.add_task(3, status="completed")
+    street.cvat.api.user = "a\n\nCVAT-Updated: x\u202e"
+
+    street.fetch()
+
+    message = street.bare.git("log", "-1", "--format=%B", "cvat_3_bikes_day_1")
+    assert message.splitlines()[0] == "CVAT Annotation updated by a_CVAT-Updated_x_."
+    assert message.count("\nCVAT-Updated: ") == 1
 
 
 def test_only_the_datasets_that_are_named_are_asked_for(world: World) -> None:

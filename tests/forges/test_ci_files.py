@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.cvat import http
 from pipelines.setup.doctor import SECRET
 from registries import PROJECT
 
@@ -18,6 +19,8 @@ PINNED = re.compile(r"\./\.github/workflows/[a-z-]+\.yml|[\w./-]+@[0-9a-f]{40}")
 COMMAND = re.compile(
     r"make (lint|test)|pipelines/setup/setup\.sh tools"
     r'|(pipelines/registry|\$\[\[ inputs\.command \]\]) [a-z]+( --push| "\$[A-Z_]+")?'
+    r"|env -u [A-Z_]+ \$\[\[ inputs\.command \]\] (fetch \|\| fetched=\$\?|publish)"
+    r'|exit "\$\{fetched:-0\}"'
     r'|git fetch --quiet origin "\$CI_DEFAULT_BRANCH"'
     r'|git checkout --quiet --detach ("refs/remotes/origin/\$DEFAULT"|FETCH_HEAD)'
 )
@@ -25,7 +28,10 @@ COMMAND = re.compile(
 
 WRITES = {"publish.yml": {"contents"}, "registry-publish.yml": {"contents"}}
 WRITES["images.yml"] = {"packages"}
-READS = {"publish.yml": {SECRET}, "registry-publish.yml": {SECRET}}
+TOKEN = http.SECRET
+"""The name of CVAT's secret; that of the storage is SECRET."""
+
+READS = {"publish.yml": {SECRET, TOKEN}, "registry-publish.yml": {SECRET, TOKEN}}
 READS["images.yml"] = {"CI_REGISTRY_USER", "CI_REGISTRY_PASSWORD"}
 """What a workflow may write, and which secrets it may read; the others none."""
 
@@ -76,7 +82,7 @@ def workflow_mistakes(name: str, text: str) -> set[str]:
         "template in run": not any("${{" in line for line in commands),
         "foreign trigger": not {"pull_request_target", "issue_comment"} & set(triggers),
         "inherits": not any(value == "inherit" for key, value in keys if key == "secrets"),
-        "secret": set(re.findall(rf"secrets\.(\w+)|({SECRET})", text))
+        "secret": set(re.findall(rf"secrets\.(\w+)|({SECRET}|{TOKEN})", text))
         <= {pair for each in READS.get(name, set()) for pair in ((each, ""), ("", each))},
         "credentials": checkouts == [publishes] * len(checkouts),
         "logic": all(COMMAND.fullmatch(line) for line in commands),
@@ -92,6 +98,13 @@ def workflow_mistakes(name: str, text: str) -> set[str]:
     if name in ("images.yml", "registry-publish.yml"):
         naming = [job for job in found["jobs"].values() if "secrets." in str(job)]
         rules["environment"] = bool(naming) and all(job.get("environment") for job in naming)
+    if name == "registry-publish.yml":
+        steps = {each.get("name"): each for each in found["jobs"]["publish"]["steps"]}
+        seen = {step: {SECRET, TOKEN} & set(each.get("env", {})) for step, each in steps.items()}
+        own = {step: secrets for step, secrets in seen.items() if secrets}
+        rules["secret of another command"] = own == {"fetch": {TOKEN}, "publish": {SECRET}}
+        whatever = "${{ !cancelled() && steps.images.outcome == 'success' }}"
+        rules["kept from publishing"] = steps["publish"].get("if") == whatever
     return {rule for rule, kept in rules.items() if not kept}
 
 
@@ -127,6 +140,13 @@ def test_workflows_keep_the_rules(name: str) -> None:
         ("publish.yml", "group: publish", "group: ${{ github.ref }}", "concurrency"),
         ("publish.yml", '  schedule:\n    - cron: "7,37 * * * *"\n', "", "schedule"),
         ("registry-publish.yml", "    environment: ${{ inputs.environment }}\n", "", "environment"),
+        (
+            "registry-publish.yml",
+            f"          {TOKEN}: $",
+            f"          {SECRET}: x\n          {TOKEN}: $",
+            "secret of another command",
+        ),
+        ("registry-publish.yml", "!cancelled() && ", "", "kept from publishing"),
     ],
 )
 def test_a_workflow_that_does_not_shows(name: str, old: str, new: str, rule: str) -> None:
@@ -171,8 +191,17 @@ def gitlab_mistakes(main: str, included: str) -> set[str]:
         "interrupted": publish.get("interruptible") is False,
         "shallow": jobs[".registry"].get("variables", {}).get("GIT_DEPTH") == "0",
         "published elsewhere": publish.get("rules")
-        == [{"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"}],
-        "secret": SECRET not in main + included,
+        == [
+            {"if": '$CI_PIPELINE_SOURCE == "trigger" && $DATA_REGISTRY_IMAGE', "when": "never"},
+            {"if": "$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH"},
+        ],
+        "secret": not re.search(rf"(?<!env -u )({SECRET}|{TOKEN})", main + included),
+        "secret of another command": publish["script"][1:3]
+        == [
+            f"env -u {SECRET} $[[ inputs.command ]] fetch || fetched=$?",
+            f"env -u {TOKEN} $[[ inputs.command ]] publish",
+        ],
+        "hidden failure": publish["script"][-1] == 'exit "${fetched:-0}"',
         "cache": "cache" not in dict(keys),
         "logic": all(COMMAND.fullmatch(line) for line in commands),
         "code of the branch": check["before_script"][1:] == [taken],
@@ -203,6 +232,9 @@ def test_gitlab_s_files_keep_the_rules() -> None:
         ("  interruptible: false\n", "  interruptible: true\n", "interrupted"),
         ('GIT_DEPTH: "0"', 'GIT_DEPTH: "20"', "shallow"),
         ("- if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH", "- when: always", "published elsewhere"),
+        (" && $DATA_REGISTRY_IMAGE", "", "published elsewhere"),
+        (f"env -u {SECRET} ", "", "secret of another command"),
+        ('    - exit "${fetched:-0}"\n', "", "hidden failure"),
         ("  stage: deploy\n", f"  stage: deploy\n  variables: {{{SECRET}: $X}}\n", "secret"),
         ("  timeout:", "  cache: {paths: [.dvc/cache]}\n  timeout:", "cache"),
         (" images\n", " images || true\n", "logic"),
@@ -236,7 +268,9 @@ def test_a_gitlab_file_that_does_not_shows(old: str, new: str, rule: str) -> Non
 def commands(script: object) -> list[str]:
     """What a job runs, whatever the forge calls a branch, once it is on the right commit."""
     called = [line.replace("$[[ inputs.command ]]", "pipelines/registry") for line in lines(script)]
-    return [re.sub(r"\$[A-Z_]+", "$X", line) for line in called if line[:4] != "git "]
+    plain = [re.sub(r"^env -u [A-Z_]+ | \|\| fetched=\$\?$", "", line) for line in called]
+    ours = [line for line in plain if not line.startswith(("git ", "exit "))]
+    return [re.sub(r"\$[A-Z_]+", "$X", line) for line in ours]
 
 
 def of_github(name: str, job: str) -> list[str]:

@@ -36,6 +36,9 @@ def test_each_kind_of_pipeline_has_its_jobs(world: World) -> None:
     assert jobs(default) == {"images", "lint and test", "publish"}
     assert jobs(default, CI_PIPELINE_SOURCE="schedule") == {"images", "publish"}
     assert jobs(default, CI_PIPELINE_SOURCE="pipeline") == {"images", "publish"}
+    trigger = {"CI_PIPELINE_SOURCE": "trigger"}
+    assert jobs(default, **trigger) == {"images", "publish"}
+    assert jobs(default, **trigger, DATA_REGISTRY_IMAGE="of an attacker") == {"images"}
     assert jobs(default, **MERGE_REQUEST) == {"images", "lint and test", "dvc.lock"}
     assert jobs(cvat) == {"images", "check", "ask"}
 
