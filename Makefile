@@ -38,7 +38,7 @@ lint: .venv/test ## look for mistakes without running anything
 	git ls-files -z | xargs -0 grep -lZ '^#!.*sh$$' -- | xargs -0 shellcheck
 
 demo: .venv/test .venv/services/installed images ## show a day of a registry, from CVAT to a model repository; takes a minute
-	PYTHONPATH=tests $(PYTHON) tests/demo/demo.py
+	PYTHONPATH=tests $(PYTHON) -m demo.demo
 
 fuzz: .venv/fuzz ## feed the readers broken files for a minute; only a StageError may leave them
 	$(PYTHON) tests/fuzz/fuzz.py

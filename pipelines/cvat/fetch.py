@@ -190,7 +190,7 @@ def _export_all(
             for future in as_completed(waiting):
                 each = waiting[future]
                 done[each.task] = future.result()
-                messages.tell(f"{each.what}: exported, {len(done)} of {len(due)}")
+                messages.tell(f"{len(done)} of {len(due)} exports have ended: {each.what}")
         finally:  # Ctrl-C, too
             patience.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)

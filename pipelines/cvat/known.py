@@ -38,17 +38,16 @@ def read_bases(git: Git, default: str, paths: Mapping[int, str]) -> dict[int, Ba
     tips = {task: waiting[task].tip if task in waiting else default for task in paths}
     asked = [f"{tips[task]}:{path}" for task, path in paths.items()]
     blobs = _find_blobs(git, [*asked, *(f"{default}:{path}.dvc" for path in paths.values())])
+    listed = [*paths.values()]
+    published = _read_dates(git, [default], listed)
+    later = _read_dates(git, [tip for tip in tips.values() if tip != default], listed, but=default)
     found = {}
-    written = _read_dates(git, [default], paths.values())
-    open_tips = {task: tip for task, tip in tips.items() if task in waiting}
-    later = _read_dates(git, [*open_tips.values()], paths.values(), but=default)
     for task, path in paths.items():
-        blob = blobs[f"{tips[task]}:{path}"]
-        known = (default, path, blob or ""), (tips[task], path, blob or "")
-        dates = written.get(known[0], frozenset()) | later.get(known[1], frozenset())
+        tip, blob = tips[task], blobs[f"{tips[task]}:{path}"]
+        dates = {*published.get((default, path, blob), ()), *later.get((tip, path, blob), ())}
         branch = waiting[task].name if task in waiting else ""
         in_dvc = blobs[f"{default}:{path}.dvc"] is not None
-        found[task] = Base(tips[task], branch, blob, in_dvc, dates)
+        found[task] = Base(tip, branch, blob, in_dvc, frozenset(dates))
     return found
 
 
@@ -64,13 +63,13 @@ def _find_blobs(git: Git, names: list[str]) -> dict[str, str | None]:
 
 def _read_dates(
     git: Git, starts: list[str], paths: Iterable[str], *, but: str = ""
-) -> dict[tuple[str, str, str], frozenset[str]]:
+) -> dict[tuple[str, str, str | None], frozenset[str]]:
     """Return which dates commits say of a blob at a path: (start, path, blob) -> dates.
 
     starts: the commits whose histories are read; a commit of several counts for one of them.
     but: the commit whose history is left out.
     """
-    found: dict[tuple[str, str, str], frozenset[str]] = {}
+    found: dict[tuple[str, str, str | None], frozenset[str]] = {}
     if not starts:
         return found
     said = git(

@@ -96,13 +96,19 @@ def find_undone(task: Task, when: str) -> str:
     >>> find_undone(task, "accepted"), find_undone(task, "saved")
     ('not accepted yet (2 of 5 jobs)', '')
     """
-    if when == "saved" or task.accepted:
+    done = when == "completed" and task.jobs and task.finished == task.jobs
+    if when == "saved" or task.accepted or done:
         return ""
-    if when == "completed" and task.jobs and task.finished == task.jobs:
-        return ""
+    return f"not {when} yet ({_describe_jobs(task)})"
+
+
+def _describe_jobs(task: Task) -> str:
+    """Say how far the jobs of a task are, or why it has none."""
+    if task.size is None:
+        return "it has no data; upload its movie or pictures in CVAT"
     if not task.jobs:
-        return f"not {when} yet (CVAT lists no job of it; is cvat.organization right?)"
-    return f"not {when} yet ({task.finished} of {task.jobs} jobs)"
+        return "CVAT lists no job of it; is cvat.organization right?"
+    return f"{task.finished} of {task.jobs} jobs"
 
 
 def read_user(server: Server) -> str:

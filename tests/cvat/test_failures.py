@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Callable
-from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from cvat_worlds import DATASETS, STREET, World, recorded
 from pipelines.cvat import exports, http
 from services.cvat_answers import CLOSE, Answer, body, change, claim, cut, html, redirect, refuse
+from services.cvat_client import EXPORT, Client
 from services.cvat_server import CvatServer, self_signed
 from services.gitserver import git
 
@@ -21,8 +21,8 @@ DOWNLOAD = "3/dataset/download"
 @pytest.fixture
 def both(world: World) -> World:
     """A registry of two tasks that are due."""
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
     return world
 
 
@@ -55,9 +55,8 @@ HIDDEN = "the token may not see or export it"
         (lambda cvat: cvat.forbid(3), HIDDEN),
         (lambda cvat: cvat.disturb("POST .*/3/dataset/export", refuse(403)), HIDDEN),
         (lambda cvat: cvat.disturb("POST .*/3/dataset/export", refuse(404)), GONE),
-        (lambda cvat: cvat.tasks[3].without_data(), "has no data yet"),
     ],
-    ids=["gone", "forbidden", "not to be exported", "gone meanwhile", "empty"],
+    ids=["gone", "forbidden", "not to be exported", "gone meanwhile"],
 )
 def test_a_task_that_is_not_to_be_had(
     both: World, harm: Callable[[CvatServer], object], said: str
@@ -65,6 +64,20 @@ def test_a_task_that_is_not_to_be_had(
     harm(both.cvat)
 
     other_is_pushed(both, said)
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "said"),
+    [
+        ("accepted", 0, "not accepted yet (it has no data; upload its movie or pictures in CVAT)"),
+        ("saved", 1, "has no data yet; upload its movie or pictures in CVAT"),
+    ],
+)
+def test_a_task_without_data_is_none_to_fetch(both: World, when: str, code: int, said: str) -> None:
+    both.settings(when=when)
+    both.cvat.tasks[3].without_data()
+
+    assert both.results(code=code) == [f"street: task 3: {said}", YARD_PUSHED]
 
 
 def test_a_failed_export_is_reported_and_others_go_on(both: World) -> None:
@@ -77,21 +90,11 @@ def test_a_failed_export_is_reported_and_others_go_on(both: World) -> None:
 def test_an_export_that_is_under_way_already_is_waited_for(both: World) -> None:
     """409: the other run's request is the one that is polled."""
     both.cvat.hold_exports()
-    from_another_run = "/api/tasks/3/dataset/export"
-    asked = {"format": "CVAT for video 1.1", "save_images": "false"}
-    task_3 = both.cvat.ask_for_export(_request(both.cvat, from_another_run, asked), "3")
-    assert task_3.status == 202
+    asked, _, _ = Client(both.cvat).ask("POST", f"/api/tasks/3/dataset/export?{EXPORT}")
+    assert asked == 202
     both.cvat.release_exports()
 
     assert both.results()[0] == "street: task 3: pushed cvat_3_bikes_day_1"
-
-
-def _request(cvat: CvatServer, path: str, query: dict[str, str]):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from services.cvat_replay import Request  # noqa: PLC0415
-
-    headers = Message()
-    headers["Authorization"] = f"Bearer {cvat.token}"
-    return Request("POST", path, query, headers)
 
 
 def test_a_queue_that_stands_still_is_left_in_time(both: World) -> None:
@@ -142,10 +145,10 @@ def test_a_file_of_before_is_known_by_its_own_date(both: World) -> None:
 
 def test_a_file_that_is_newer_than_the_list_is_known_by_its_own_date(both: World) -> None:
     """Somebody deletes a frame after the tasks were listed: its date, and the frame, count."""
-    task = both.cvat.api.tasks[3]
+    task = both.cvat.tasks[3]
 
     def delete(answer: Answer) -> Answer:
-        task.delete_frames(8)
+        task.delete_frames(8)  # of every second frame
         return answer
 
     both.cvat.disturb("GET /api/tasks/3/data/meta", delete, times=1)
@@ -155,7 +158,7 @@ def test_a_file_that_is_newer_than_the_list_is_known_by_its_own_date(both: World
     message = both.bare.git("log", "-1", "--format=%B", "cvat_3_bikes_day_1")
     assert f"CVAT-Updated: {new}" in message
     content = both.file("cvat_3_bikes_day_1", STREET)
-    assert b"<deleted_frames>8</deleted_frames>" in content
+    assert b"<deleted_frames>16</deleted_frames>" in content
     assert both.results()[0] == "street: task 3: unchanged"
 
 
@@ -336,7 +339,7 @@ def test_a_certificate_is_checked_against_the_file_of_the_registry(
 ) -> None:
     tls = self_signed(tmp_path)
     with CvatServer(tls=tls) as server:
-        server.add_task(3, status="completed")
+        server.add_task(3, "bikes day 1", status="completed")
         more = {"ca-file": "ca.pem"} if trusted else {}
         world.change({"ca.pem": tls[0].read_bytes()})
         world.settings({"street": DATASETS["street"]}, **{"url": server.url, **more})

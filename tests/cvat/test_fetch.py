@@ -71,8 +71,8 @@ def test_a_real_answer_becomes_the_branch(street: World) -> None:
 
 
 def test_an_idle_run_is_one_request_and_pushes_nothing(world: World) -> None:
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
     world.fetch()
     before, branches = len(world.cvat.requests), world.branches()
 
@@ -89,7 +89,7 @@ def test_many_tasks_and_one_change_are_one_list_and_one_export(world: World, mer
     paths = {n: f"data/m{n}/a.xml" for n in numbers}
     world.settings({f"m{n}": {"export": paths[n], "cvat-task": n} for n in numbers})
     for number in numbers:
-        world.cvat.add_task(number, status="completed")
+        world.cvat.add_task(number, "bikes day 1", status="completed")
     world.fetch()
     if merged:
         world.merge(*world.branches())
@@ -108,7 +108,9 @@ def test_many_tasks_and_one_change_are_one_list_and_one_export(world: World, mer
 
 
 def test_an_edit_is_one_more_commit_on_the_branch_that_waits(street: World) -> None:
-    task = street.cvat.add_task(3, status="completed", export=recorded("19-export-task-video11"))
+    task = street.cvat.add_task(
+        3, "bikes day 1", status="completed", export=recorded("19-export-task-video11")
+    )
     street.fetch()
     first = street.branches()["cvat_3_bikes_day_1"]
     task.save(recorded("c-bridge-after-an-edit"))
@@ -123,7 +125,7 @@ def test_an_edit_is_one_more_commit_on_the_branch_that_waits(street: World) -> N
 
 
 def test_a_save_without_a_change_and_an_empty_cache_push_nothing(street: World) -> None:
-    task = street.cvat.add_task(3, status="completed")
+    task = street.cvat.add_task(3, "bikes day 1", status="completed")
     street.fetch()
     branches = street.branches()
     task.touch()
@@ -137,7 +139,7 @@ def test_a_save_without_a_change_and_an_empty_cache_push_nothing(street: World) 
 
 
 def test_a_job_that_was_reopened_is_waited_for(street: World) -> None:
-    task = street.cvat.add_task(3, status="completed")
+    task = street.cvat.add_task(3, "bikes day 1", status="completed")
     street.fetch()
     branches, before = street.branches(), exports(street.cvat)
 
@@ -153,7 +155,7 @@ def test_a_job_that_was_reopened_is_waited_for(street: World) -> None:
 
 
 def test_after_a_publish_a_change_is_a_fast_forward_of_the_branch(street: World) -> None:
-    task = street.cvat.add_task(3, status="completed")
+    task = street.cvat.add_task(3, "bikes day 1", status="completed")
     street.fetch()
     first = street.branches()["cvat_3_bikes_day_1"]
     street.merge("cvat_3_bikes_day_1")
@@ -183,7 +185,7 @@ def test_a_renamed_task_keeps_its_open_branch_and_has_a_new_one_after_a_publish(
 
 
 def test_a_frame_that_is_restored_is_a_change(street: World) -> None:
-    task = street.cvat.add_task(3, status="completed", deleted=[3, 12], step=2)
+    task = street.cvat.add_task(3, "bikes day 1", status="completed", deleted=[3, 12], step=2)
     street.fetch()
     task.restore_frames(3, 12)
 
@@ -193,7 +195,7 @@ def test_a_frame_that_is_restored_is_a_change(street: World) -> None:
 
 
 def test_an_export_in_a_zip_is_the_same_zip_each_time(world: World) -> None:
-    task = world.cvat.add_task(12, status="completed")
+    task = world.cvat.add_task(12, "bikes day 1", status="completed")
     world.settings({"yard": DATASETS["yard"]})
     world.fetch()
     made = world.file("cvat_12_bikes_day_1", YARD)
@@ -209,7 +211,7 @@ def test_an_export_in_a_zip_is_the_same_zip_each_time(world: World) -> None:
 
 def test_a_task_of_pictures_is_exported_in_the_format_of_pictures(street: World) -> None:
     content = recorded("91-export-task-images11")
-    street.cvat.add_task(3, status="completed", mode="annotation", export=content)
+    street.cvat.add_task(3, "bikes day 1", status="completed", mode="annotation", export=content)
 
     street.fetch()
 
@@ -223,7 +225,7 @@ def test_a_task_of_pictures_is_exported_in_the_format_of_pictures(street: World)
 
 
 def test_an_export_by_hand_is_replaced_though_the_date_is_known(street: World) -> None:
-    street.cvat.add_task(3, status="completed")
+    street.cvat.add_task(3, "bikes day 1", status="completed")
     street.fetch()
     street.merge("cvat_3_bikes_day_1")
     street.change({STREET: b"<annotations>by hand again</annotations>\n"})
@@ -233,8 +235,8 @@ def test_an_export_by_hand_is_replaced_though_the_date_is_known(street: World) -
 
 def test_a_date_in_another_tasks_branch_is_not_believed(world: World) -> None:
     """A branch of task 12 cannot say that task 3's export is as CVAT has it."""
-    task = world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12)
+    task = world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1")
     date = task.updated.isoformat().replace("+00:00", "Z")
     liar = world.folder / "liar"
     git(world.folder, "clone", "-q", world.bare.file_url, str(liar))
@@ -263,15 +265,15 @@ def test_when_a_task_is_taken(
     street: World, when: str, jobs: list[tuple[str, ...]], result: str
 ) -> None:
     street.settings({"street": DATASETS["street"]}, when=when)
-    street.cvat.add_task(3, jobs=jobs)
+    street.cvat.add_task(3, "bikes day 1", jobs=jobs)
 
     assert street.results() == [f"street: task 3: {result}"]
 
 
 def test_the_jobs_of_all_tasks_are_one_request(world: World) -> None:
     world.settings(when="completed")
-    world.cvat.add_task(3, jobs=[COMPLETED, COMPLETED])
-    world.cvat.add_task(12, jobs=[COMPLETED, ("annotation", "in progress")])
+    world.cvat.add_task(3, "bikes day 1", jobs=[COMPLETED, COMPLETED])
+    world.cvat.add_task(12, "bikes day 1", jobs=[COMPLETED, ("annotation", "in progress")])
 
     assert world.results() == [
         "street: task 3: pushed cvat_3_bikes_day_1",
@@ -282,7 +284,7 @@ def test_the_jobs_of_all_tasks_are_one_request(world: World) -> None:
 
 def test_deleted_frames_are_numbered_as_the_movie_is(street: World) -> None:
     """Facts 3: absolute = relative * step + start_frame."""
-    street.cvat.add_task(3, status="completed", start=10, step=3, deleted=[2, 0])
+    street.cvat.add_task(3, "bikes day 1", status="completed", start=10, step=3, deleted=[2, 0])
 
     street.fetch()
 
@@ -294,8 +296,8 @@ def test_more_tasks_than_a_page_are_asked_for_in_parts(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tasks, "PAGE", 1)
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
 
     assert len(world.results()) == 2
     assert world.cvat.asked("GET", "^/api/tasks$") == 2
@@ -305,17 +307,25 @@ def test_more_tasks_than_a_page_are_asked_for_in_parts(
 def test_tasks_of_no_organization_are_asked_for_one_by_one(world: World) -> None:
     """45: a list has them only in the organization's context, and each by its number is there."""
     world.settings(organization="")
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
 
     assert len(world.results()) == 2
     assert len(world.branches()) == 2
     assert not any(one.headers.get("X-Organization") for one in world.cvat.requests)
 
 
+def test_a_task_without_data_is_waited_for(street: World) -> None:
+    street.cvat.add_task(3, "bikes day 1").without_data()
+
+    assert street.results() == [
+        "street: task 3: not accepted yet (it has no data; upload its movie or pictures in CVAT)"
+    ]
+
+
 def test_jobs_that_are_not_listed_are_not_taken_for_completed(street: World) -> None:
     street.settings({"street": DATASETS["street"]}, organization="", when="completed")
-    street.cvat.add_task(3, jobs=[COMPLETED])
+    street.cvat.add_task(3, "bikes day 1", jobs=[COMPLETED])
 
     assert street.results() == [
         "street: task 3: not completed yet (CVAT lists no job of it; is cvat.organization right?)"
@@ -323,8 +333,8 @@ def test_jobs_that_are_not_listed_are_not_taken_for_completed(street: World) -> 
 
 
 def test_the_users_name_adds_no_line_to_the_message(street: World) -> None:
-    street.cvat.add_task(3, status="completed")
-    street.cvat.api.user = "a\n\nCVAT-Updated: x\u202e"
+    street.cvat.add_task(3, "bikes day 1", status="completed")
+    street.cvat.user = "a\n\nCVAT-Updated: x\u202e"
 
     street.fetch()
 
@@ -334,8 +344,8 @@ def test_the_users_name_adds_no_line_to_the_message(street: World) -> None:
 
 
 def test_only_the_datasets_that_are_named_are_asked_for(world: World) -> None:
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
 
     assert world.results("yard") == ["yard: task 12: pushed cvat_12_bikes_day_1"]
 
@@ -385,7 +395,7 @@ def test_without_the_token_nothing_is_asked(world: World, monkeypatch: pytest.Mo
 def test_a_webhook_says_whether_to_look(
     street: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: object, looks: bool
 ) -> None:
-    street.cvat.add_task(3)
+    street.cvat.add_task(3, "bikes day 1")
     file = tmp_path / "payload"
     file.write_text(body if isinstance(body, str) else json.dumps(body))
     monkeypatch.setenv("CI_PIPELINE_SOURCE", "trigger")
@@ -414,7 +424,7 @@ def test_in_a_job_of_gitlab_the_branch_gets_no_pipeline_and_reports_are_kept(
     street: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITLAB_CI", "true")
-    street.cvat.add_task(3, status="completed")
+    street.cvat.add_task(3, "bikes day 1", status="completed")
     street.bare.git("config", "receive.advertisePushOptions", "true")
 
     street.fetch()

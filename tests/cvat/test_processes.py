@@ -33,8 +33,8 @@ def wait(ready: Callable[[], object]) -> None:
 
 @pytest.fixture
 def due(world: World) -> World:
-    world.cvat.add_task(3, status="completed")
-    world.cvat.add_task(12, status="completed")
+    world.cvat.add_task(3, "bikes day 1", status="completed")
+    world.cvat.add_task(12, "bikes day 1", status="completed")
     return world
 
 
@@ -45,7 +45,7 @@ def start(world: World):  # type: ignore[no-untyped-def]  # noqa: ANN201
 
 def test_no_command_line_has_the_token(due: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Looked at while it waits for CVAT, and while git pushes: the server's hook looks, too."""
-    due.cvat.api.token = f"token-{uuid4().hex}"  # other tests may run, too
+    due.cvat.token = f"token-{uuid4().hex}"  # other tests may run, too
     monkeypatch.setenv("CVAT_ACCESS_TOKEN", due.cvat.token)
     seen = due.folder / "seen"
     due.bare.hook("pre-receive", f"cat /proc/[0-9]*/cmdline >>'{seen}' 2>/dev/null; true")

@@ -13,7 +13,7 @@ def test_a_completed_task_is_published_and_a_change_of_it_again(world: World) ->
         token = {"CVAT_ACCESS_TOKEN": cvat.token}
         params = world.file("params.yaml").decode()
         section = f"\ncvat:\n  url: {cvat.url}\n  organization: videoteam\n"
-        world.commit(**{"params.yaml": (params + section).encode()})
+        world.commit("use CVAT", **{"params.yaml": (params + section).encode()})
         before = json.loads(world.file(METRICS))
         less = world.export(with_less_of_a_car)
         task = cvat.add_task(12, "main street", export=less, status="completed")
