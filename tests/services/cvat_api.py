@@ -317,7 +317,7 @@ class Api:
         task = export.task
         if export.style:
             return zipped(task.annotations(self.url, now), now)
-        return backed_up(task) if task.backup is None else task.backup
+        return backed_up(task, now) if task.backup is None else task.backup
 
     def download(self, request: Request, number: str) -> Answer:
         """Hand out an export's file, as it was when the export was done."""

@@ -356,17 +356,21 @@ def zipped(content: bytes, time: datetime) -> bytes:
     return packed.getvalue()
 
 
-def backed_up(task: Task) -> bytes:
+def backed_up(task: Task, time: datetime) -> bytes:
     """Pack a task as CVAT's TaskExporter does: stored, the uploaded file as it is."""
     packed = io.BytesIO()
     name, content = task.movie
     manifest = [{"version": "1.1"}, {"type": "video"}, {"properties": {"name": name}}]
     told = {"name": task.name, "version": "1.0", "data": {"storage": "local"}, "jobs": []}
+    files = {
+        f"data/{name}": content,
+        "data/manifest.jsonl": "".join(f"{json.dumps(line)}\n" for line in manifest),
+        "task.json": json.dumps(told),
+        "annotations.json": "[]",
+    }
     with zipfile.ZipFile(packed, "w") as one:
-        one.writestr(f"data/{name}", content)
-        one.writestr("data/manifest.jsonl", "".join(f"{json.dumps(line)}\n" for line in manifest))
-        one.writestr("task.json", json.dumps(told))
-        one.writestr("annotations.json", "[]")
+        for path, each in files.items():
+            one.writestr(zipfile.ZipInfo(path, time.timetuple()[:6]), each)
     return packed.getvalue()
 
 
