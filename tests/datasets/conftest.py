@@ -94,18 +94,24 @@ def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def cvat(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Iterator[CvatServer]:
-    """A CVAT with a task of a movie, which the registry's params.yaml names; nobody waits long."""
+def empty_cvat(monkeypatch: pytest.MonkeyPatch) -> Iterator[CvatServer]:
+    """A CVAT without tasks, whose token is here; nobody waits long for it."""
     monkeypatch.setattr(exports, "POLLS", (0.01,))
     monkeypatch.setattr(http, "WAITS", (0.01, 0.01, 0.01))
     with CvatServer() as server:
         monkeypatch.setenv("CVAT_ACCESS_TOKEN", server.token)
-        with (registry / "params.yaml").open("a") as file:
-            file.write(f"cvat: {{url: '{server.url}', organization: videoteam}}\n")
-        movie = (NAME, MOVIE.read_bytes())
-        server.add_task(3, "bikes", status="completed", deleted=[3, 12], step=2, movie=movie)
         yield server
         assert server.unexpected == []
+
+
+@pytest.fixture
+def cvat(registry: Registry, empty_cvat: CvatServer) -> CvatServer:
+    """A CVAT with a task of a movie, task 3, which the registry's params.yaml names."""
+    with (registry / "params.yaml").open("a") as file:
+        file.write(f"cvat: {{url: '{empty_cvat.url}', organization: videoteam}}\n")
+    movie = (NAME, MOVIE.read_bytes())
+    empty_cvat.add_task(3, "bikes", status="completed", deleted=[3, 12], step=2, movie=movie)
+    return empty_cvat
 
 
 @dataclass(frozen=True)

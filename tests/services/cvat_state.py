@@ -362,7 +362,7 @@ def backed_up(task: Task, time: datetime) -> bytes:
     name, content = task.movie
     manifest = [{"version": "1.1"}, {"type": "video"}, {"properties": {"name": name}}]
     told = {"name": task.name, "version": "1.0", "data": {"storage": "local"}, "jobs": []}
-    files = {
+    files: dict[str, bytes | str] = {
         f"data/{name}": content,
         "data/manifest.jsonl": "".join(f"{json.dumps(line)}\n" for line in manifest),
         "task.json": json.dumps(told),
