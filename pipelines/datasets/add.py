@@ -62,6 +62,7 @@ def add(folder: Path, new: New) -> None:
     edited = params_file.add_dataset(text, new.name, values, new.split)
     images.ready(folder)
     with edits.edit(folder) as change:
+        change.try_write(edited)
         brought = _bring(change, new, source, values)
         edited = _look(change, new, source, brought, edited)
         _put(change, new, values, edited)
@@ -101,11 +102,11 @@ def _find_source(folder: Path, settings: Settings, new: New) -> Source | None:
     if new.movie and new.export:
         return None
     assert new.cvat_task is not None
-    return from_cvat.find(folder, settings, new.cvat_task)
+    return from_cvat.find(folder, settings, new.cvat_task, movie=not new.movie)
 
 
 def _name_files(new: New, source: Source | None) -> dict[str, str | int]:
-    movie = new.movie or Path(source.movie.name if source else "")
+    movie = new.movie or Path(source.movie.name if source and source.movie else "")
     export = inputs.extension(new.export) if new.export else EXPORT
     return new.name_files(inputs.extension(movie), export)
 
@@ -149,7 +150,7 @@ def _bring(change: Edit, new: New, source: Source | None, values: dict[str, str 
     root.mkdir()
     movie, export = (root / Path(str(values[key])).name for key in ("source", "export"))
     updated = source.write_export(export) if source and not new.export else ""
-    if source and not new.movie:
+    if source and source.movie:
         source.write_movie(movie)
         settings, shown = params.parse(change.text), _show_movie(new)
         inputs.refuse_movie_of_other_split(change.folder, settings, movie, new.split, shown)
@@ -164,7 +165,7 @@ def _look(change: Edit, new: New, source: Source | None, brought: Brought, edite
     root, movie, export = brought.movie.parent, brought.movie, brought.export
     inputs.write_parameters(change, edited)
     messages.say(inputs.look_at_movie(change, root, movie, _show_movie(new)).rstrip())
-    if source and not new.movie and (root / inputs.INDEX).is_file():
+    if source and (root / inputs.INDEX).is_file():
         source.refuse_shorter(inputs.count_frames(root / inputs.INDEX))
     edited = _name_labels(change, root, export, edited)
     inputs.write_parameters(change, edited)

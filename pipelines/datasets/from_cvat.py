@@ -24,12 +24,15 @@ LONGER = 3600
 
 @dataclass(frozen=True)
 class Source:
-    """A task in CVAT. movie: what CVAT says of its movie. size: bytes that an export may have."""
+    """A task in CVAT. size: bytes that an export may have.
+
+    movie: what CVAT says of the movie, if it is to be fetched.
+    """
 
     server: Server
     task: Task
-    movie: Movie
     size: int
+    movie: Movie | None
 
     def write_export(self, path: Path) -> str:
         """Write the task's export as `fetch` commits it; return the date of its last change."""
@@ -42,19 +45,23 @@ class Source:
 
     def write_movie(self, path: Path) -> None:
         """Write the task's movie, as it was uploaded."""
+        assert self.movie
         with _named(self.task.id):
             name = self.movie.name
             movies.download_movie(self.server, self.task.id, name, path, Patience(LONGER))
 
     def refuse_shorter(self, count: int) -> None:
         """Refuse a movie that lacks frames which the task has; count: of its frames."""
-        if count <= self.movie.last:
+        if self.movie and count <= self.movie.last:
             text = f"its frames go to number {self.movie.last}, but its movie has {count}"
             raise PipelineError(f"task {self.task.id}: {text}; {movies.REMEDY}")
 
 
-def find(folder: Path, settings: Settings, number: int) -> Source:
-    """Return a task of the CVAT that params.yaml names; refuse one that cannot be a dataset."""
+def find(folder: Path, settings: Settings, number: int, *, movie: bool) -> Source:
+    """Return a task of the CVAT that params.yaml names; refuse one that cannot be a dataset.
+
+    movie: whether its movie is to be fetched, too.
+    """
     if not settings.cvat:
         text = "is missing, so there is no CVAT to ask; set it, or give --movie and --export"
         raise PipelineError(f"params.yaml: cvat.url: {text}")
@@ -63,12 +70,12 @@ def find(folder: Path, settings: Settings, number: int) -> Source:
     with _named(number):
         try:
             task = _find_task(server, number, settings.cvat)
-            movie = tasks.read_movie(server, number)
+            known = tasks.read_movie(server, number) if movie else None
         except Refused as error:
             if error.status == 404:
                 raise PipelineError("is not in CVAT; look at its number there") from None
             raise tasks.explain(error, server) from None
-    return Source(server, task, movie, settings.max_size)
+    return Source(server, task, settings.max_size, known)
 
 
 def _read(folder: Path, path: str) -> str | None:

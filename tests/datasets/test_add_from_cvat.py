@@ -16,6 +16,7 @@ from cvat_sdk.core.proxies.types import Location
 
 from cvat_backups import ADD, BACKUP, EXPORT, MOVIE, NAME, asked
 from cvat_worlds import without_the_lines
+from pipelines.datasets import split_stages
 from registries import Registry
 from services.cvat_answers import change, refuse
 from services.cvat_server import CvatServer
@@ -208,6 +209,22 @@ def test_what_is_plain_is_refused_before_cvat_is_asked(
 
     assert expected in tools(registry, command, 1).stderr
     assert cvat.requests == []
+    assert tree(registry.folder) == before
+
+
+def test_a_pipeline_that_is_damaged_is_refused_before_anything_is_made(
+    registry: Registry,
+    stub: Path,
+    cvat: CvatServer,
+    tools: Tools,
+    tree: Tree,
+) -> None:
+    text = (registry / "dvc.yaml").read_text()
+    (registry / "dvc.yaml").write_text(text.replace(split_stages.END, ""))
+    before = tree(registry.folder)
+
+    assert "dvc.yaml: must have one line" in tools(registry, ADD, 1).stderr
+    assert asked(cvat) == []
     assert tree(registry.folder) == before
 
 
