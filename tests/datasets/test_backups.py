@@ -3,6 +3,8 @@
 And `add` that is ended while it comes leaves nothing.
 """
 
+import io
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +20,9 @@ import corpora
 from cvat_backups import ADD, MOVIE, RIGHT, asked, claim_sizes, pack
 from pipelines import messages
 from pipelines.cvat import movies
+from pipelines.cvat.http import Server
 from pipelines.cvat.movies import Progress
+from pipelines.cvat.settings import Cvat
 from pipelines.datasets import add, from_cvat
 from pipelines.datasets.edits import Edit
 from pipelines.errors import PipelineError
@@ -152,6 +156,17 @@ def test_a_backup_that_is_cut_off_or_gone_once_is_asked_for_again(
     assert asked(cvat)[2:] == ["POST backup/export", "GET backup/download", *again]
 
 
+def test_what_is_downloaded_again_has_nothing_of_before(cvat: CvatServer) -> None:
+    """A zip would bear it."""
+    server = Server(Cvat(cvat.url, "videoteam"), cvat.token)
+    cvat.disturb("users/self", cut(20), times=2)
+    file = io.BytesIO()
+    server.download("/api/users/self", file, 10_000, Progress("x").watch)
+
+    assert json.loads(file.getvalue())["username"] == "bridge"
+    assert cvat.asked("GET", "users/self") == 3
+
+
 @pytest.mark.parametrize("told", [True, False], ids=["and says so", "and does not say so"])
 def test_a_backup_for_which_there_is_no_room_is_refused(
     registry: Registry,
@@ -163,16 +178,17 @@ def test_a_backup_for_which_there_is_no_room_is_refused(
     told: bool,
 ) -> None:
     """One that says how long it is, before a byte of it is written."""
-    monkeypatch.setattr(movies, "LARGEST", 10_000)
+    room = 1_000_000 if told else 10_000
+    monkeypatch.setattr(movies, "LARGEST", room)
     written = list[int]()
     monkeypatch.setattr(Progress, "watch", lambda _, count, __: written.append(count))
-    if not told:
-        cvat.disturb("backup/download", lambda answer: answer.having(Content_Length=""))
+    lie = claim(10**15) if told else lambda answer: answer.having(Content_Length="")
+    cvat.disturb("backup/download", lie)
     before = tree(registry.folder)
     said = tools(registry, ADD, 1).stderr
 
-    assert "task 3: its backup has more than 10000 bytes, and that is the room here" in said
-    assert [count for count in written if told or count > 10_000] == []
+    assert f"task 3: its backup has more than {room} bytes, and that is the room here" in said
+    assert [count for count in written if told or count > room] == []
     assert asked(cvat).count("GET backup/download") == 1
     assert tree(registry.folder) == before
 
