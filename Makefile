@@ -17,8 +17,9 @@ repro: images ## set up, reproduce the sample registry, show what came out
 	  printf '  %sJPEGImages\n  %sAnnotations\n  %smerge.csv\n' "$$split" "$$split" "$$split"; done
 
 test: TOOLS := --tools --receiver
+# one process more than processors, because some tests wait for a storage that does not answer
 test: .venv/test .venv/services/installed images ## run every test; needs a Docker engine
-	$(PYTHON) -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+	$(PYTHON) -m pytest --numprocesses $$(($$(nproc) + 1)) --dist loadscope --no-loadscope-reorder
 
 quick: .venv/test .venv/services/installed ## run the tests that need no engine
 	$(PYTHON) -m pytest --numprocesses auto --dist loadscope -m "not engine"

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from pipelines.cvat.http import SECRET, Server
+from pipelines.cvat.http import SECRET, Refused, Server
 from pipelines.cvat.settings import Cvat
 from pipelines.errors import PipelineError
 
@@ -15,6 +16,15 @@ def open_server(settings: Cvat, read: Callable[[str], str | None]) -> Server:
         text = "is not set; make a read-only token in CVAT and set it as docs/cvat.md says"
         raise PipelineError(f"{SECRET}: {text}")
     return Server(settings, token, _read_authority(settings.ca_file, read))
+
+
+def describe_token(server: Server) -> dict[str, Any] | None:
+    """Return what CVAT says of the token; None if it does not say that."""
+    try:
+        token = server.read_json("/api/auth/access_tokens/self")
+    except Refused:
+        return None
+    return token if isinstance(token, dict) else {}
 
 
 def _read_authority(file: str, read: Callable[[str], str | None]) -> str:

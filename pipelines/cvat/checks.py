@@ -58,12 +58,10 @@ def _read(path: str) -> str | None:
 
 def _judge_token(server: Server) -> Iterator[Finding]:
     """Look at the rights of the token, and how long it lives."""
-    try:
-        token = server.read_json("/api/auth/access_tokens/self")
-    except Refused as error:
-        yield Finding("the token is read-only", note=f"CVAT does not say so ({error.status})")
+    known = access.describe_token(server)
+    if known is None:
+        yield Finding("the token is read-only", note="CVAT does not say whether it is")
         return
-    known = token if isinstance(token, dict) else {}
     wrong = "" if known.get("read_only") is True else "it may write; make one that is read-only"
     yield Finding("the token is read-only", wrong)
     date = str(known.get("expiry_date") or "")[:10]

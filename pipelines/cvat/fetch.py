@@ -17,7 +17,7 @@ from typing import NamedTuple
 from pipelines import messages
 from pipelines.cvat import access, archives, exports, known, push, tasks, trigger
 from pipelines.cvat.exports import Limits, Patience
-from pipelines.cvat.http import Server
+from pipelines.cvat.http import SECRET, Server
 from pipelines.cvat.known import Base
 from pipelines.cvat.tasks import Found, Task
 from pipelines.datasets.params import Settings
@@ -141,13 +141,21 @@ def _fetch(run: Run, wanted: Sequence[Wanted], patience: Patience) -> list[forge
         if isinstance(task := found[each.task], Task)
         and not _find_reason(task, bases[each.task], run.when)
     ]
-    user = tasks.read_user(run.server) if due else ""
+    user = _read_user(run.server) if due else ""
     made = _export_all(run, due, patience)
     done = []
     for each in wanted:
         finish = partial(_finish, run, each, found, bases, made, user)
         done.append(publish.report(each.what, finish))
     return done
+
+
+def _read_user(server: Server) -> str:
+    """Return the name of the token's user; warn if the token may do more than it has to."""
+    token = access.describe_token(server)
+    if token is not None and token.get("read_only") is not True:
+        messages.warn(f"{SECRET}: may write in CVAT; make a token that is read-only")
+    return tasks.read_user(server)
 
 
 def _list_open(found: Found, bases: Mapping[int, Base]) -> list[Task]:

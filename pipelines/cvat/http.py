@@ -17,6 +17,7 @@ from time import sleep
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+from pipelines.cvat import proxies
 from pipelines.cvat.settings import Cvat
 from pipelines.errors import PipelineError, Transient
 
@@ -213,7 +214,9 @@ class Server:
 
         What goes wrong with it is a PipelineError.
         """
-        connection = self._make_connection()
+        scheme, host, port = self.origin
+        assert host
+        connection = proxies.connect(scheme, host, port, SILENCE, self._tls)
         cut = threading.Timer(longest, _cut, (connection,))
         cut.daemon = True
         cut.start()
@@ -228,13 +231,6 @@ class Server:
         finally:
             cut.cancel()
             connection.close()
-
-    def _make_connection(self) -> http.client.HTTPConnection:
-        scheme, host, port = self.origin
-        assert host
-        if scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=SILENCE, context=self._tls)
-        return http.client.HTTPConnection(host, port, timeout=SILENCE)
 
     def _read(self, response: http.client.HTTPResponse, limit: int) -> Answer:
         """Read an answer whole."""
@@ -296,6 +292,8 @@ def _name(error: Exception) -> str:
         return f"silence of {SILENCE} s"
     if isinstance(error, http.client.IncompleteRead):
         return "its answer was cut off"
+    if tunnel := re.match(r"Tunnel connection failed: ([0-9]{3})", str(error)):
+        return f"the proxy of HTTPS_PROXY answers with {tunnel[1]}"
     if isinstance(error, socket.gaierror):
         return "there is no such host"
     if isinstance(error, OSError) and error.strerror and not isinstance(error, ssl.SSLError):

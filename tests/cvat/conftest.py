@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cvat_worlds import World, seed
+from cvat_worlds import DATASETS, World, seed
 from pipelines.cvat import exports, http
 from services.cvat_server import CvatServer
 from services.fixtures import git_server  # noqa: F401
@@ -51,3 +51,10 @@ def world(
     monkeypatch.chdir(made.clone)
     yield made
     made.check_secrets()
+
+
+@pytest.fixture
+def street(world: World) -> World:
+    """A registry with one dataset."""
+    world.settings({"street": DATASETS["street"]})
+    return world

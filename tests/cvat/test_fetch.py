@@ -22,13 +22,6 @@ PUSHED = "pushed cvat_3_bikes_day_1"
 ACCEPTED, COMPLETED = ("acceptance", "completed"), ("annotation", "completed")
 
 
-@pytest.fixture
-def street(world: World) -> World:
-    """A registry with one dataset."""
-    world.settings({"street": DATASETS["street"]})
-    return world
-
-
 def exports(cvat: CvatServer) -> int:
     """How many exports were asked for."""
     return cvat.asked("POST", "/dataset/export")
@@ -63,9 +56,20 @@ def test_the_first_run_pushes_one_commit_that_changes_one_file(world: World) -> 
     assert exports(world.cvat) == 1
 
 
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_token_that_may_write_is_warned_of(street: World, read_only: bool) -> None:
+    street.cvat.add_task(3, "bikes day 1", status="completed")
+    street.cvat.read_only = read_only
+
+    street.fetch()
+
+    text = "warning: CVAT_ACCESS_TOKEN: may write in CVAT; make a token that is read-only"
+    assert (text in "".join(street.said)) is not read_only
+
+
 def test_a_real_answer_becomes_the_branch(street: World) -> None:
     """Recording a: the whole run of a bridge, on a server that is not played."""
-    street.cvat.play("a-bridge-first-run", "c-bridge-after-an-edit", polls=2)
+    street.cvat.play("17-token-self", "a-bridge-first-run", "c-bridge-after-an-edit", polls=2)
 
     assert street.results() == ["street: task 3: pushed cvat_3_bikes_day_1_2__new_"]
 

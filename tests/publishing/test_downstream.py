@@ -414,7 +414,7 @@ def stored(world: World) -> Path:
         path.write_bytes(world.container.read(blob.name))
     git(world.folder, "clone", "-q", world.bare.file_url, str(world.folder / "maintainer"))
     person = Registry(world.folder / "maintainer")
-    with_remote(person, f"'{folder}'")
+    with_remote(person, str(folder))
     person.sh("git commit -q -a -m 'data in a folder' && git push -q")
     world.env = {}
     return folder
