@@ -26,6 +26,10 @@ META = 1_000_000
 GONE = "the export's file was gone before it could be downloaded"
 
 
+class Failed(PipelineError):  # noqa: N818  # it says what CVAT did
+    """CVAT could not make what was asked for."""
+
+
 class Patience:
     """How long exports are waited for: until none has ended for a number of seconds.
 
@@ -83,7 +87,7 @@ def _obtain(server: Server, task: Task, limits: Limits) -> bytes:
     found = None
     for _ in range(TRIES):
         limits.patience.wait(0)
-        url = _await(server, _ask(server, task), limits.patience)
+        url = wait_for(server, _ask(server, task), limits.patience)
         content = None if url is None else _download(server, url, limits.size)
         if content is not None:
             found = content
@@ -109,7 +113,11 @@ def _ask(server: Server, task: Task) -> str:
     `location` keeps it from being sent to the task's own storage, where a token may not read.
     """
     query = {"format": FORMATS[task.of_pictures], "save_images": "false", "location": "local"}
-    target = server.join(f"/api/tasks/{task.id}/dataset/export", query)
+    return ask_for(server, server.join(f"/api/tasks/{task.id}/dataset/export", query))
+
+
+def ask_for(server: Server, target: str) -> str:
+    """Ask CVAT to make a file and return the request's number; of one that is under way, too."""
     values = server.post(target, also=(409,))
     number = values.get("rq_id") if isinstance(values, dict) else None
     if not isinstance(number, str) or not number:
@@ -117,8 +125,11 @@ def _ask(server: Server, task: Task) -> str:
     return number
 
 
-def _await(server: Server, number: str, patience: Patience) -> str | None:
-    """Wait until an export is finished and return where it is; None if CVAT has forgotten it."""
+def wait_for(server: Server, number: str, patience: Patience) -> str | None:
+    """Wait until a request is finished; return where its file is, None if CVAT has forgotten it.
+
+    Failed says that CVAT could not make it.
+    """
     path = f"/api/requests/{quote(number, safe='')}"
     for turn in range(10**6):
         patience.wait(POLLS[min(turn, len(POLLS) - 1)])
@@ -130,7 +141,7 @@ def _await(server: Server, number: str, patience: Patience) -> str | None:
             raise
         state = values.get("status") if isinstance(values, dict) else None
         if state == "failed":
-            raise PipelineError("CVAT could not export it; CVAT's page Requests says why")
+            raise Failed("CVAT could not export it; CVAT's page Requests says why")
         if state == "finished":
             return server.localize(values.get("result_url"))
         if state not in ("queued", "started"):

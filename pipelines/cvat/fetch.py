@@ -175,19 +175,7 @@ def _find_reason(task: Task, base: Base, when: str) -> str:
         return "kept in DVC"
     if _has(base, task):
         return "unchanged"
-    done = when == "completed" and task.jobs and task.finished == task.jobs
-    if when == "saved" or task.accepted or done:
-        return ""
-    return f"not {when} yet ({_describe_jobs(task)})"
-
-
-def _describe_jobs(task: Task) -> str:
-    """Say how far the jobs of a task are, or why it has none."""
-    if task.size is None:
-        return "it has no data; upload its movie or pictures in CVAT"
-    if not task.jobs:
-        return "CVAT lists no job of it; is cvat.organization right?"
-    return f"{task.finished} of {task.jobs} jobs"
+    return tasks.find_undone(task, when)
 
 
 def _export_all(

@@ -10,10 +10,11 @@ import re
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from functools import partial
 from time import sleep
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from pipelines.cvat import proxies
@@ -28,6 +29,9 @@ SILENCE = 60
 LONGEST = 600
 """Seconds that one answer may take, however it trickles."""
 
+DAY = 86_400
+"""Seconds that one answer may take that is written into a file: it may be a movie."""
+
 WAITS = (1, 2, 4)
 """Seconds before a question that failed is asked again: as often as there are waits."""
 
@@ -39,6 +43,11 @@ LARGEST = 16_000_000
 
 TOKEN = re.compile(r"[!-~]{8,4096}")
 
+Made = TypeVar("Made")
+
+Watch = Callable[[int, int], None]
+"""What is told how many bytes came, and how many are to come: 0 if the server does not say."""
+
 
 class Refused(PipelineError):  # noqa: N818  # it says what the server did
     """The server does not give what was asked for; status: of HTTP, 400 to 499."""
@@ -46,6 +55,10 @@ class Refused(PipelineError):  # noqa: N818  # it says what the server did
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
         self.status = status
+
+
+class TooLarge(PipelineError):  # noqa: N818  # it says what the answer is
+    """The server answers with more bytes than are wanted."""
 
 
 class Busy(Transient):
@@ -127,16 +140,27 @@ class Server:
         limit: bytes of the answer. Refused says that the server has or gives no such thing,
         Transient that it does not answer in bounded time.
         """
+        return self._persist(lambda: self._judge(self._ask_once(method, target, limit), also))
+
+    def download(self, target: str, file: BinaryIO, limit: int, watch: Watch) -> None:
+        """GET a target into a file, from the file's beginning again if that is cut off.
+
+        limit: bytes of the answer; one that says that it has more is refused before it is read.
+        """
+        self._persist(partial(self._download_once, target, file, limit, watch))
+
+    def _persist(self, ask: Callable[[], Made]) -> Made:
+        """Ask, again if the server is busy or away, so many times."""
         for wait in WAITS:
             try:
-                return self._judge(self._ask_once(method, target, limit), also)
+                return ask()
             except Busy as busy:
                 if busy.rest > PATIENCE:
                     raise
                 sleep(max(wait, busy.rest))
             except Transient:
                 sleep(wait)
-        return self._judge(self._ask_once(method, target, limit), also)
+        return ask()
 
     def _judge(self, answer: Answer, also: tuple[int, ...]) -> Answer:
         """Return an answer that is one, or say why it is none."""
@@ -157,44 +181,74 @@ class Server:
         raise Refused(f"{self.url}: answers with {status}", status)
 
     def _ask_once(self, method: str, target: str, limit: int) -> Answer:
+        with self._connected(LONGEST) as connection:
+            connection.request(method, target, headers=self._headers)
+            return self._read(connection.getresponse(), limit)
+
+    def _download_once(self, target: str, file: BinaryIO, limit: int, watch: Watch) -> None:
+        file.seek(0)
+        file.truncate()
+        count = 0
+        with closing(self._stream(target, limit)) as blocks:
+            for block, told in blocks:
+                file.write(block)  # its errors are those of a disk, not of the server
+                count += len(block)
+                watch(count, told)
+        file.flush()
+
+    def _stream(self, target: str, limit: int) -> Generator[tuple[bytes, int], None, None]:
+        """GET a target and yield what is answered, in blocks, each with the bytes of all."""
+        with self._connected(DAY) as connection:
+            connection.request("GET", target, headers=self._headers)
+            response = connection.getresponse()
+            if response.status != 200:
+                self._judge(self._read(response, LARGEST), ())
+                raise PipelineError(f"{self.url}: answers with {response.status}, without a file")
+            told = response.length or 0
+            for block in self._read_blocks(response, limit):
+                yield block, told
+
+    @contextmanager
+    def _connected(self, longest: float) -> Iterator[http.client.HTTPConnection]:
+        """Yield a connection for one question, which is cut when that takes too long.
+
+        What goes wrong with it is a PipelineError.
+        """
+        scheme, host, port = self.origin
+        assert host
+        connection = proxies.connect(scheme, host, port, SILENCE, self._tls)
+        cut = threading.Timer(longest, _cut, (connection,))
+        cut.daemon = True
+        cut.start()
         try:
-            with self._connected() as connection:
-                connection.request(method, target, headers=self._headers)
-                response = connection.getresponse()
-                body = self._read(response, limit)
+            yield connection
         except ssl.SSLCertVerificationError as error:
             text = f"has a certificate that is not trusted: {error.verify_message}"
             remedy = "set cvat.ca-file to the certificate of who signed it"
             raise PipelineError(f"{self.url}: {text}; {remedy}") from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise Transient(f"{self.url}: does not answer as it should: {_name(error)}") from None
-        return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
-
-    @contextmanager
-    def _connected(self) -> Iterator[http.client.HTTPConnection]:
-        """Yield a connection for one question, which is cut when that takes too long."""
-        scheme, host, port = self.origin
-        assert host
-        connection = proxies.connect(scheme, host, port, SILENCE, self._tls)
-        cut = threading.Timer(LONGEST, _cut, (connection,))
-        cut.daemon = True
-        cut.start()
-        try:
-            yield connection
         finally:
             cut.cancel()
             connection.close()
 
-    def _read(self, response: http.client.HTTPResponse, limit: int) -> bytes:
-        """Read an answer whole; an answer that is longer or shorter than it says is refused."""
-        told, body = response.length, bytearray()
-        while block := response.read1(1 << 16):
-            body += block
-            if len(body) > limit:
-                raise PipelineError(f"{self.url}: answers with more than {limit} bytes")
-        if told is not None and len(body) != told:
-            raise http.client.IncompleteRead(b"", told - len(body))
-        return bytes(body)
+    def _read(self, response: http.client.HTTPResponse, limit: int) -> Answer:
+        """Read an answer whole."""
+        body = b"".join(self._read_blocks(response, limit))
+        return Answer(response.status, {k.lower(): v for k, v in response.headers.items()}, body)
+
+    def _read_blocks(self, response: http.client.HTTPResponse, limit: int) -> Iterator[bytes]:
+        """Yield an answer; one that is longer than the limit or shorter than it says is refused."""
+        told, count = response.length, 0
+        while (told or 0) <= limit and (block := response.read1(1 << 16)):
+            count += len(block)
+            if count > limit:
+                break
+            yield block
+        if max(told or 0, count) > limit:
+            raise TooLarge(f"{self.url}: answers with more than {limit} bytes")
+        if told is not None and count != told:
+            raise http.client.IncompleteRead(b"", told - count)
 
 
 def _make_tls(authority: str, file: str) -> ssl.SSLContext:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelines.cvat.http import Refused, Server
 from pipelines.errors import PipelineError, Transient
@@ -38,6 +38,13 @@ class Task:
     finished: int = 0
 
 
+class Movie(NamedTuple):
+    """name: of the file, without folders. last: the movie's last frame that is in the task."""
+
+    name: str
+    last: int
+
+
 Found = dict[int, Task | PipelineError]
 """Of each task what it is, or why it is not to be had."""
 
@@ -60,6 +67,11 @@ def read_tasks(server: Server, numbers: Sequence[int]) -> Found:
     return {number: found[number] for number in numbers}
 
 
+def read_task(server: Server, number: int) -> Task:
+    """Return the task of a number; Refused says that CVAT does not give it."""
+    return _parse(server.read_json(f"/api/tasks/{number}"))
+
+
 def count_jobs(server: Server, tasks: Iterable[Task]) -> dict[int, Task]:
     """Return the tasks with the jobs of their annotators that are completed.
 
@@ -75,6 +87,28 @@ def count_jobs(server: Server, tasks: Iterable[Task]) -> dict[int, Task]:
             done = int(values.get("state") == "completed")
             counted[task.id] = replace(task, jobs=task.jobs + 1, finished=task.finished + done)
     return counted
+
+
+def find_undone(task: Task, when: str) -> str:
+    """Return what a task lacks to be taken; empty if it is to be taken. when: as in params.yaml.
+
+    >>> task = Task(3, "bikes", "2026-11-27T02:52:44Z", False, 125, False, jobs=5, finished=2)
+    >>> find_undone(task, "accepted"), find_undone(task, "saved")
+    ('not accepted yet (2 of 5 jobs)', '')
+    """
+    done = when == "completed" and task.jobs and task.finished == task.jobs
+    if when == "saved" or task.accepted or done:
+        return ""
+    return f"not {when} yet ({_describe_jobs(task)})"
+
+
+def _describe_jobs(task: Task) -> str:
+    """Say how far the jobs of a task are, or why it has none."""
+    if task.size is None:
+        return "it has no data; upload its movie or pictures in CVAT"
+    if not task.jobs:
+        return "CVAT lists no job of it; is cvat.organization right?"
+    return f"{task.finished} of {task.jobs} jobs"
 
 
 def read_user(server: Server) -> str:
@@ -95,6 +129,16 @@ def read_deleted_frames(server: Server, number: int) -> tuple[int, ...]:
         raise PipelineError("CVAT does not tell its deleted frames as expected") from None
 
 
+def read_movie(server: Server, number: int) -> Movie:
+    """Return what CVAT says of a task's movie."""
+    try:
+        values = server.read_json(f"/api/tasks/{number}/data/meta")
+        (frame,) = values["frames"]
+        return Movie(_text(frame["name"]).rpartition("/")[2], _int(values["stop_frame"]))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise PipelineError("CVAT does not tell the name of its movie as expected") from None
+
+
 def _read_step(text: str) -> int:
     """Return how many frames of the movie make one of the task.
 
@@ -108,9 +152,9 @@ def _read_step(text: str) -> int:
 
 
 def _read_alone(server: Server, number: int) -> Task | PipelineError:
-    """Ask for a task by its number."""
+    """Ask for a task by its number; return why it is not to be had."""
     try:
-        return _parse(server.read_json(f"/api/tasks/{number}"))
+        return read_task(server, number)
     except Refused as error:
         return explain(error, server)
     except PipelineError as error:

@@ -1,4 +1,7 @@
-"""`add`: a movie and what CVAT exported of it become a dataset of the registry."""
+"""`add`: a movie and what CVAT exported of it become a dataset of the registry.
+
+Both are files that somebody has, or are fetched from a task in CVAT.
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,8 +11,10 @@ import yaml
 
 from pipelines import messages
 from pipelines.containers import images
-from pipelines.datasets import edits, inputs, params, params_file
+from pipelines.cvat.known import TRAILER
+from pipelines.datasets import edits, from_cvat, inputs, params, params_file
 from pipelines.datasets.edits import MERGED, Edit
+from pipelines.datasets.from_cvat import Source
 from pipelines.datasets.params import Settings
 from pipelines.errors import PipelineError
 
@@ -17,16 +22,31 @@ LONGEST = 100
 """Characters of a name: it is the beginning of each picture's."""
 
 
+EXPORT = ".xml"
+"""The extension of an export that is fetched from CVAT."""
+
+
 @dataclass(frozen=True)
 class New:
-    """What is to be added. cvat_task: the CVAT task whose branch is going to bring the export."""
+    """What is to be added. cvat_task: the CVAT task whose branch is going to bring the export.
+
+    movie, export: files; what is None is fetched from that task.
+    """
 
     name: str
-    movie: Path
-    export: Path
+    movie: Path | None
+    export: Path | None
     split: str | None = None
     cvat_task: int | None = None
     move: bool = False
+
+    def name_files(self, movie: str, export: str) -> dict[str, str | int]:
+        """Return what params.yaml says of it, with the extensions of its files."""
+        values: dict[str, str | int] = {
+            "source": f"data/{self.name}/movie{movie}",
+            "export": f"data/{self.name}/annotations{export}",
+        }
+        return values if self.cvat_task is None else {**values, "cvat-task": self.cvat_task}
 
 
 def add(folder: Path, new: New) -> None:
@@ -35,27 +55,60 @@ def add(folder: Path, new: New) -> None:
     settings = params.parse(text)
     refuse_name(folder, settings, new.name)
     _refuse_split(settings, new.split)
-    inputs.require_file(new.movie, "a movie")
-    inputs.require_file(new.export, "what CVAT exported")
-    if new.movie.samefile(new.export):
-        raise PipelineError(f"{new.movie}: is given as movie and as export; give both files")
-    inputs.refuse_movie_of_other_split(folder, settings, new.movie, new.split)
-    values: dict[str, str | int] = {
-        "source": f"data/{new.name}/movie{inputs.extension(new.movie)}",
-        "export": f"data/{new.name}/annotations{inputs.extension(new.export)}",
-    }
-    if new.cvat_task is not None:
-        values["cvat-task"] = new.cvat_task
+    _refuse_files(folder, settings, new)
+    params.parse(params_file.add_dataset(text, new.name, new.name_files("", ""), new.split))
+    source = _find_source(folder, settings, new)
+    values = _name_files(new, source)
     edited = params_file.add_dataset(text, new.name, values, new.split)
-    params.parse(edited)
     images.ready(folder)
     with edits.edit(folder) as change:
-        left, edited = _bring(change, new, values, edited)
+        change.try_write(edited)
+        brought = _bring(change, new, source, values)
+        edited = _look(change, new, source, brought, edited)
         _put(change, new, values, edited)
     if new.move:
-        for path in left:
+        for path in brought.left:
             path.unlink(missing_ok=True)
-    _say_next(new)
+    _say_next(new, brought.updated)
+
+
+@dataclass(frozen=True)
+class Brought:
+    """What was brought in, out of sight. left: originals that are still where they were.
+
+    updated: the date of the last change in an export that was fetched; empty for a file.
+    """
+
+    movie: Path
+    export: Path
+    left: list[Path]
+    updated: str
+
+
+def _refuse_files(folder: Path, settings: Settings, new: New) -> None:
+    """Refuse files that are none, or cannot be this dataset's."""
+    if new.movie:
+        inputs.require_file(new.movie, "a movie")
+    if new.export:
+        inputs.require_file(new.export, "what CVAT exported")
+    if new.movie and new.export and new.movie.samefile(new.export):
+        raise PipelineError(f"{new.movie}: is given as movie and as export; give both files")
+    if new.movie:
+        inputs.refuse_movie_of_other_split(folder, settings, new.movie, new.split)
+
+
+def _find_source(folder: Path, settings: Settings, new: New) -> Source | None:
+    """Return the task in CVAT that has what is not given; None if all is."""
+    if new.movie and new.export:
+        return None
+    assert new.cvat_task is not None
+    return from_cvat.find(folder, settings, new.cvat_task, movie=not new.movie)
+
+
+def _name_files(new: New, source: Source | None) -> dict[str, str | int]:
+    movie = new.movie or Path(source.movie.name if source and source.movie else "")
+    export = inputs.extension(new.export) if new.export else EXPORT
+    return new.name_files(inputs.extension(movie), export)
 
 
 def refuse_name(folder: Path, settings: Settings, name: str) -> None:
@@ -91,27 +144,41 @@ def _refuse_split(settings: Settings, split: str | None) -> None:
         raise PipelineError(f"params.yaml: there is no split {split}; there are: {known}")
 
 
-def _bring(
-    change: Edit, new: New, values: dict[str, str | int], edited: str
-) -> tuple[list[Path], str]:
-    """Bring both files in, out of sight, and have the stages look at them.
-
-    Return the originals that are still where they were, and what params.yaml is going to be.
-    """
+def _bring(change: Edit, new: New, source: Source | None, values: dict[str, str | int]) -> Brought:
+    """Bring both files in, out of sight; what is fetched comes first, for it may not be had."""
     root = change.aside / new.name
     root.mkdir()
     movie, export = (root / Path(str(values[key])).name for key in ("source", "export"))
-    inputs.write_parameters(change, edited)
+    updated = source.write_export(export) if source and not new.export else ""
+    if source and source.movie:
+        source.write_movie(movie)
+        settings, shown = params.parse(change.text), _show_movie(new)
+        inputs.refuse_movie_of_other_split(change.folder, settings, movie, new.split, shown)
     pairs = ((new.movie, movie), (new.export, export))
-    left = [one for one, target in pairs if inputs.bring(change, one, target, move=new.move)]
-    messages.say(inputs.look_at_movie(change, root, movie, str(new.movie)).rstrip())
+    given = [(one, target) for one, target in pairs if one]
+    left = [one for one, target in given if inputs.bring(change, one, target, move=new.move)]
+    return Brought(movie, export, left, updated)
+
+
+def _look(change: Edit, new: New, source: Source | None, brought: Brought, edited: str) -> str:
+    """Have the stages look at both files; return what params.yaml is going to be."""
+    root, movie, export = brought.movie.parent, brought.movie, brought.export
+    inputs.write_parameters(change, edited)
+    messages.say(inputs.look_at_movie(change, root, movie, _show_movie(new)).rstrip())
+    if source and (root / inputs.INDEX).is_file():
+        source.refuse_shorter(inputs.count_frames(root / inputs.INDEX))
     edited = _name_labels(change, root, export, edited)
     inputs.write_parameters(change, edited)
-    messages.say(inputs.look_at_export(change, root, export, str(new.export)).rstrip())
+    shown = str(new.export or f"the export of task {new.cvat_task}")
+    messages.say(inputs.look_at_export(change, root, export, shown).rstrip())
     for made in root.iterdir():
         if made not in (movie, export):
             made.unlink()
-    return left, edited
+    return edited
+
+
+def _show_movie(new: New) -> str:
+    return str(new.movie or f"the movie of task {new.cvat_task}")
 
 
 def _name_labels(change: Edit, root: Path, export: Path, text: str) -> str:
@@ -146,7 +213,8 @@ def _remove_dvc_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _say_next(new: New) -> None:
+def _say_next(new: New, updated: str) -> None:
+    """Say what is to be done; updated: what spares the next `fetch` an export, if it is known."""
     where = f"in the split {new.split}" if new.split else "in no split yet: name it in params.yaml"
     program = messages.program()
     messages.say(f"{new.name}: added, {where}")
@@ -155,5 +223,6 @@ def _say_next(new: New) -> None:
         messages.say(f"  {program} splits   # when it is in a split of params.yaml")
     messages.say(f"  {program} repro    # runs the stages; look at the numbers")
     messages.say("  git add data params.yaml dvc.yaml pictures/dvc.yaml dvc.lock")
-    messages.say(f"  git commit -m 'Add {new.name}'")
+    trailer = f" -m '{TRAILER}: {updated}'" if updated else ""
+    messages.say(f"  git commit -m 'Add {new.name}'{trailer}")
     messages.say("  dvc push && git push")

@@ -10,7 +10,7 @@ from pipelines.datasets import add, new, remove, rename, update
 
 COMMANDS = {
     "new": "make a registry without datasets, which uses the images and CI jobs of these tools",
-    "add": "add a dataset: bring in its movie and CVAT's export, and look at both",
+    "add": "add a dataset: bring in its movie and CVAT's export, files or from CVAT; look at both",
     "update": "put a new export of CVAT in the place of a dataset's old one",
     "remove": "remove a dataset from the registry; old versions stay in git and in the remote",
     "rename": "give a dataset another name, and with it its folder and its pictures in splits",
@@ -21,6 +21,7 @@ MORE = {
     "new": "The folder must not be there, or be empty. It becomes a git repository, unless it lies "
     "in one.",
     "add": f"Files are copied into data/NAME and kept by DVC; params.yaml and dvc.yaml are edited. "
+    f"What comes from CVAT needs the section cvat of params.yaml, and CVAT_ACCESS_TOKEN. "
     f"{ALL_OR_NOTHING}",
     "update": f"The export is read first; the old file is replaced, never written into. "
     f"{ALL_OR_NOTHING}",
@@ -65,15 +66,19 @@ def _new(parser: argparse.ArgumentParser) -> None:
 def _add(parser: argparse.ArgumentParser) -> None:
     text = "letters and digits, with single - or _ between them"
     parser.add_argument("name", metavar="NAME", help=text)
-    parser.add_argument("--movie", type=Path, required=True, metavar="FILE", help="the movie")
+    text = "the movie (default: that of --cvat-task, from CVAT)"
+    parser.add_argument("--movie", type=Path, metavar="FILE", help=text)
     text = "what CVAT exported of it: 'CVAT for video 1.1', 'CVAT for images 1.1', 'PASCAL VOC 1.1'"
-    parser.add_argument("--export", type=Path, required=True, metavar="FILE", help=text)
+    text += " (default: that of --cvat-task, from CVAT)"
+    parser.add_argument("--export", type=Path, metavar="FILE", help=text)
     text = "the split to put it into (default: none)"
     parser.add_argument("--split", metavar="SPLIT", help=text)
-    text = "the number of the CVAT task whose branch brings new exports: git keeps them, not DVC"
+    text = "the number of the CVAT task whose branch brings new exports: git keeps them, not DVC; "
+    text += "what is not given as a file is fetched from it now"
     parser.add_argument("--cvat-task", type=_task, metavar="N", help=text)
     text = "move the files instead of copying them"
     parser.add_argument("--move", action="store_true", help=text)
+    parser.set_defaults(refuse=parser.error)
 
 
 def _task(text: str) -> int:
@@ -85,6 +90,10 @@ def _task(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     """Do what the command line says, in the current folder."""
     here = Path.cwd()
+    if args.command == "add" and args.cvat_task is None:
+        missing = [f"--{each}" for each in ("movie", "export") if getattr(args, each) is None]
+        if missing:
+            args.refuse(f"without --cvat-task, these are required: {', '.join(missing)}")
     work: dict[str, Callable[[], None]] = {
         "new": lambda: new.new(args.folder, args.label, args.tools, args.images),
         "add": lambda: add.add(

@@ -129,18 +129,26 @@ class Edit:
         params.yaml is replaced last: until then the registry is what it was.
         """
         ready = self.aside / "ready"
-        (ready / "pictures").mkdir(parents=True)
-        for path in WRITTEN[1:]:
-            if (self.folder / path).is_file():
-                shutil.copy2(self.folder / path, ready / path)
-        (ready / PARAMS).write_bytes(text.encode("utf-8"))
-        changed = split_stages.write(ready)
+        changed = self._write_to(ready, text)
         for name in changed:
             self._install(ready / name, self.folder / name)
         if read(self.folder) != self.text:
             raise PipelineError("params.yaml: was changed by somebody else meanwhile; run it again")
         self._install(ready / PARAMS, self.folder / PARAMS)
         return [*changed, str(PARAMS)]
+
+    def try_write(self, text: str) -> None:
+        """Refuse a params.yaml whose stages cannot be written, before anything long is begun."""
+        self._write_to(self.aside / "tried", text)
+
+    def _write_to(self, folder: Path, text: str) -> list[str]:
+        """Write params.yaml and its stages into a new folder; return the paths that change."""
+        (folder / "pictures").mkdir(parents=True)
+        for path in WRITTEN[1:]:
+            if (self.folder / path).is_file():
+                shutil.copy2(self.folder / path, folder / path)
+        (folder / PARAMS).write_bytes(text.encode("utf-8"))
+        return split_stages.write(folder)
 
     def forget_stages(self, dataset: str, splits: Sequence[str] = ()) -> None:
         """Drop the stages of a dataset, and of splits that have none left, from DVC's lock files.

@@ -60,6 +60,12 @@ def look_at_movie(change: Edit, root: Path, movie: Path, shown: str) -> str:
     )
 
 
+def count_frames(index: Path) -> int:
+    """Return how many frames a frame index has: a line each, below its first."""
+    with index.open("rb") as file:
+        return sum(1 for _ in file) - 1
+
+
 def look_at_export(
     change: Edit, root: Path, export: Path, shown: str, *, quiet: bool = False
 ) -> str:
@@ -120,15 +126,18 @@ def numbers(path: Path) -> dict[str, int]:
 
 
 def refuse_movie_of_other_split(
-    folder: Path, settings: Settings, movie: Path, split: str | None
+    folder: Path, settings: Settings, movie: Path, split: str | None, shown: str = ""
 ) -> None:
-    """Refuse a movie that a dataset of another split has, byte by byte."""
+    """Refuse a movie that a dataset of another split has, byte by byte.
+
+    shown: what it is called, if not by its path.
+    """
     twins = [*same_movie(folder, settings, movie)]
     for other, section in (settings.splits or {}).items():
         for name in twins:
             if split not in (None, other) and name in section.datasets:
                 text = f"is the movie of {name}, which is in the split {other}"
-                raise PipelineError(f"{movie}: {text}; add it with --split {other}")
+                raise PipelineError(f"{shown or movie}: {text}; add it with --split {other}")
 
 
 def same_movie(folder: Path, settings: Settings, movie: Path) -> Iterator[str]:

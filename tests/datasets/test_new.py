@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.datasets import new, split_stages
+from pipelines.cvat.settings import Cvat
+from pipelines.datasets import new, params, split_stages
 from pipelines.errors import PipelineError
 from registries import PATH, PROJECT, SAMPLE, Registry
 
@@ -36,6 +37,14 @@ def test_its_parameters_are_what_was_said(fresh: Registry) -> None:
     assert found["datasets"] == {}
     assert found["splits"] == {"training": {"datasets": []}, "validation": {"datasets": []}}
     assert (fresh / "images.yaml").read_bytes() == IMAGES.read_bytes()
+
+
+def test_the_line_that_names_a_cvat_is_right_once_it_is_no_comment(fresh: Registry) -> None:
+    text = (fresh / "params.yaml").read_text("utf-8")
+    said = params.parse(text.replace("# cvat: ", "cvat: "))
+
+    assert params.parse(text).cvat is None
+    assert said.cvat == Cvat("https://cvat.example.org", "videoteam", "accepted")
 
 
 def test_labels_of_any_kind_stay_text(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from pipelines.datasets import check
 from registries import Registry
+from services.cvat_server import CvatServer
 
 Tools = Callable[..., Any]
 Tree = Callable[[Path], dict[str, object]]
@@ -52,6 +53,57 @@ def test_a_first_dataset_comes_in_and_the_pipeline_makes_it(
 
     assert named == {"avenue__"}
     assert check.findings(fresh.folder) == []
+
+
+def name_cvat(fresh: Registry, cvat: CvatServer) -> str:
+    """Let a registry name its CVAT, and no label; return its params.yaml."""
+    text = (fresh / "params.yaml").read_text()
+    text = re.sub(r"valid-labels:\n(    - .*\n)+", "valid-labels: []\n", text)
+    text += f"cvat: {{url: '{cvat.url}', organization: videoteam}}\n"
+    (fresh / "params.yaml").write_text(text)
+    return text
+
+
+def test_a_first_dataset_comes_from_a_task_of_cvat_with_one_command(
+    fresh: Registry,
+    engine: docker.DockerClient,
+    sample: Path,
+    tools: Tools,
+    empty_cvat: CvatServer,
+) -> None:
+    """Its labels are named, a deleted frame is left out, and the pipeline makes it."""
+    name_cvat(fresh, empty_cvat)
+    export = (sample / "movie2/annotations.xml").read_bytes()
+    movie = ("movie2.mp4", (sample / "movie2/movie.mp4").read_bytes())
+    empty_cvat.add_task(12, export=export, status="completed", deleted=[3], movie=movie)
+    added = tools(fresh, "add road --cvat-task 12 --split training")
+    fresh.sh("dvc repro -q -P && git add data params.yaml dvc.yaml dvc.lock pictures/dvc.yaml")
+    fresh.sh("git commit -q -m 'A dataset'")
+    dropped = json.loads((fresh / "data/road/metrics.json").read_text())["dropped"]
+
+    assert "valid-labels: was empty and is now " in added.stdout
+    assert dropped["frame deleted in CVAT"] == 1
+    assert (fresh / "data/road/movie.mp4").read_bytes() == movie[1]
+    assert check.findings(fresh.folder) == []
+
+
+def test_a_movie_that_is_shorter_than_its_task_is_refused(
+    fresh: Registry,
+    engine: docker.DockerClient,
+    sample: Path,
+    tools: Tools,
+    tree: Tree,
+    empty_cvat: CvatServer,
+) -> None:
+    name_cvat(fresh, empty_cvat)
+    export = (sample / "movie2/annotations.xml").read_bytes()
+    shorter = ("movie2.mp4", (sample / "movie3/movie.mp4").read_bytes())  # 40 frames, not 50
+    empty_cvat.add_task(12, export=export, status="completed", movie=shorter)
+    before = tree(fresh.folder)
+    said = tools(fresh, "add road --cvat-task 12", 1).stderr
+
+    assert "task 12: its frames go to number 49, but its movie has 40; give the movie by" in said
+    assert tree(fresh.folder) == before
 
 
 def test_a_first_dataset_names_its_labels_if_none_are_named(

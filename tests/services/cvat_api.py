@@ -18,12 +18,16 @@ from services.cvat_state import (
     Clock,
     Export,
     Task,
+    backed_up,
     divide,
     recorded_annotations,
     zipped,
 )
 
 READING = ("GET", "HEAD", "OPTIONS")
+EXPORTS = ("/dataset/export", "/backup/export")
+"""What a token that is read-only may POST to: CVAT's rules name both, the first was recorded."""
+
 DATE = "%a, %d %b %Y %H:%M:%S GMT"
 MESSAGE = "AttributeError: 'NoneType' object has no attribute 'size'"
 """What a failed request says: a Python error's text. (The recordings have none that failed.)"""
@@ -76,6 +80,7 @@ class Api:
         deleted: Iterable[int] = (),
         subset: str | None = None,
         organization: str | None = "videoteam",
+        movie: tuple[str, bytes] | None = None,
     ) -> Task:
         """Add a task with annotations.
 
@@ -85,10 +90,12 @@ class Api:
         jobs: (stage, state) of each, or (stage, state, type)
         deleted: frames, counted as data/meta does
         organization: None for a task of the user's own
+        movie: the name and content of the file that its backup has
         """
         content = recorded_annotations() if export is None else export
         task = Task(number, self.clock, content, organization, set(deleted))
-        told = {"name": name, "mode": mode, "step": step, "start": start, "subset": subset}
+        told: dict[str, Any] = {"name": name, "mode": mode, "step": step, "start": start}
+        told |= {"subset": subset, "movie": movie}
         for key, value in told.items():
             if value is not None:
                 setattr(task, key, value)
@@ -156,7 +163,7 @@ class Api:
             raise self._refused("40-anonymous", 1)
         if sent != f"Bearer {self.token}":
             raise self._refused("39-wrong-token", 1)
-        writes = request.method not in READING and not request.where.endswith("/dataset/export")
+        writes = request.method not in READING and not request.where.endswith(EXPORTS)
         if writes and self.read_only:
             raise self._refused("36-read-only-token-may-not-write", 0)
 
@@ -259,7 +266,13 @@ class Api:
         if style not in FORMATS:
             raise self._refused("30-export-unknown-format", 0)
         images = request.query.get("save_images", "false").lower() == "true"
-        export = Export(task, self.user, style, "dataset" if images else "annotations")
+        return self._queue(Export(task, self.user, style, "dataset" if images else "annotations"))
+
+    def start_backup(self, request: Request, number: str) -> Answer:
+        """Take a request for a backup, as one for an export."""
+        return self._queue(Export(self._task(request, number), self.user, "", "backup"))
+
+    def _queue(self, export: Export) -> Answer:
         known, answer = self._exports.get(export.number), {"rq_id": export.number}
         if known and known.unfinished:
             return self.recorded("50-export-while-another-is-under-way", 2).holding(answer)
@@ -274,7 +287,8 @@ class Api:
         if not export:
             raise self._refused("54-unknown-request", 0)
         self._work(export)
-        path = f"/api/tasks/{export.task.number}/dataset/download?rq_id={quote(number, safe='~')}"
+        kind = "dataset" if export.style else "backup"
+        path = f"/api/tasks/{export.task.number}/{kind}/download?rq_id={quote(number, safe='~')}"
         value = export.as_json(self.url, self.organizations, self.url + path)
         return self.recorded("19-export-task-video11", 5).holding(value)
 
@@ -295,9 +309,15 @@ class Api:
             return
         key = (task.number, export.style, export.content, task.updated)
         if key not in self._files or self._files[key][0] + DAY <= now:
-            self._files[key] = now, zipped(task.annotations(self.url, now), now)
+            self._files[key] = now, self._make_file(export, now)
         export.status, export.file = "finished", self._files[key][1]
         export.name_file()
+
+    def _make_file(self, export: Export, now: datetime) -> bytes:
+        task = export.task
+        if export.style:
+            return zipped(task.annotations(self.url, now), now)
+        return backed_up(task, now) if task.backup is None else task.backup
 
     def download(self, request: Request, number: str) -> Answer:
         """Hand out an export's file, as it was when the export was done."""
@@ -323,6 +343,7 @@ ROUTES: list[tuple[str, str, Callable[..., Answer]]] = [
     ("GET", r"/api/tasks/(\d+)/data/meta", Api.get_meta),
     ("GET", "/api/jobs", Api.list_jobs),
     ("POST", r"/api/tasks/(\d+)/dataset/export", Api.start_export),
+    ("POST", r"/api/tasks/(\d+)/backup/export", Api.start_backup),
     ("GET", "/api/requests/(.+)", Api.get_request),
-    ("GET", r"/api/tasks/(\d+)/dataset/download", Api.download),
+    ("GET", r"/api/tasks/(\d+)/(?:dataset|backup)/download", Api.download),
 ]

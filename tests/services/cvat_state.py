@@ -1,6 +1,7 @@
 """What a CVAT knows: tasks, their jobs, and the exports that it makes of them."""
 
 import io
+import json
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -93,6 +94,8 @@ class Task:
 
     export: the annotations.xml that CVAT would write, or any bytes, which are served as they are
     deleted: numbers of deleted frames, as data/meta has them: counted from 0 after the step
+    movie: the file that somebody uploaded, its name and content
+    backup: what is served in place of a backup, if a test has its own
     """
 
     number: int
@@ -104,6 +107,8 @@ class Task:
     project: tuple[int, str] | None = (3, "bikes project")
     forbidden: bool = False
     has_data: bool = True
+    movie: tuple[str, bytes] = ("bikes.mp4", b"the movie of the recordings is not kept")
+    backup: bytes | None = None
 
     def __post_init__(self) -> None:
         self.created = self.updated = self.clock.now()
@@ -239,6 +244,7 @@ class Task:
     def meta_as_json(self, url: str) -> dict[str, Any]:
         """Return what GET /api/tasks/{id}/data/meta does."""
         value: dict[str, Any] = value_of("a-bridge-first-run", 4, url)
+        value["frames"][0]["name"] = self.movie[0]
         return value | {
             "size": self.size,
             "start_frame": self.start,
@@ -279,8 +285,8 @@ class Export:
     def __init__(self, task: Task, user: str, style: str, content: str) -> None:
         """Queue it.
 
-        style: the format's name
-        content: what is exported, `annotations` or, with pictures, `dataset`
+        style: the format's name; none for a backup
+        content: what is exported, `annotations` or, with pictures, `dataset`, or `backup`
         """
         self.task, self.user, self.style, self.content = task, user, style, content
         self.status, self.polls, self.message = "queued", 0, ""
@@ -299,9 +305,10 @@ class Export:
     def number(self) -> str:
         """The request's number, which says what it is for."""
         style = self.style.replace(" ", "_").replace(".", "~")
+        kind = f"format={style}" if style else "lightweight=False"  # the latter is not recorded
         return (
             f"action=export&target=task&target_id={self.task.number}&user_id={USER}"
-            f"&format={style}&subresource={self.content}"
+            f"&{kind}&subresource={self.content}"
         )
 
     def as_json(self, url: str, organizations: dict[str, int], result: str) -> dict[str, Any]:
@@ -325,13 +332,17 @@ class Export:
             "project_id": self.task.project and self.task.project[0],
             "task_id": self.task.number,
             "org_id": organizations[organization] if organization else None,
-            "format": self.style,
+            "format": self.style or None,
+            "lightweight": None if self.style else False,
         }
         return value
 
     def name_file(self) -> None:
         """Give the file its name; the time in it is when the task was changed last."""
         time = self.task.updated.strftime("%Y_%m_%d_%H_%M_%S")
+        if not self.style:
+            self.file_name = f"task_{self.task.name}_backup_{time}.zip".lower()
+            return
         self.file_name = f"task_{self.task.number}_{self.content}_{time}_{self.style.lower()}.zip"
 
 
@@ -342,6 +353,24 @@ def zipped(content: bytes, time: datetime) -> bytes:
     entry.external_attr = 0o100644 << 16
     with zipfile.ZipFile(packed, "w") as one:
         one.writestr(entry, content)
+    return packed.getvalue()
+
+
+def backed_up(task: Task, time: datetime) -> bytes:
+    """Pack a task as CVAT's TaskExporter does: stored, the uploaded file as it is."""
+    packed = io.BytesIO()
+    name, content = task.movie
+    manifest = [{"version": "1.1"}, {"type": "video"}, {"properties": {"name": name}}]
+    told = {"name": task.name, "version": "1.0", "data": {"storage": "local"}, "jobs": []}
+    files: dict[str, bytes | str] = {
+        f"data/{name}": content,
+        "data/manifest.jsonl": "".join(f"{json.dumps(line)}\n" for line in manifest),
+        "task.json": json.dumps(told),
+        "annotations.json": "[]",
+    }
+    with zipfile.ZipFile(packed, "w") as one:
+        for path, each in files.items():
+            one.writestr(zipfile.ZipInfo(path, time.timetuple()[:6]), each)
     return packed.getvalue()
 
 

@@ -3,6 +3,7 @@
 import http.client
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from email.message import Message
@@ -13,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+import corpora
 from services import cvat_answers
 from services.cvat_answers import export_of, names, scenario, value_of
 from services.cvat_client import EXPORT, IMAGES, Client
@@ -557,3 +559,32 @@ def test_https_with_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
             client.ask("GET", "/api/tasks/3")
         client.ca_file = certificate
         assert client.get("/api/tasks/3")["url"] == f"{server.url}/api/tasks/3"
+
+
+def kinds(backup: bytes | Path) -> set[tuple[str, int]]:
+    """Return what kinds of files a backup has, and how they are packed."""
+    with zipfile.ZipFile(io.BytesIO(backup) if isinstance(backup, bytes) else backup) as one:
+        listed = [(each.filename, each.compress_type) for each in one.infolist()]
+    made = ("data/manifest.jsonl", "task.json", "annotations.json")
+    return {(name if name in made else name.partition("/")[0], kind) for name, kind in listed}
+
+
+def test_a_backup_is_made_as_an_export_is_and_has_what_a_real_one_has(
+    cvat_server: CvatServer, client: Client
+) -> None:
+    """The routes are those of cvat-sdk; the zip is compared with one that a CVAT made of pictures.
+
+    No backup of a movie was recorded.
+    """
+    cvat_server.add_task(3, "Bikes", movie=("bikes.mp4", b"a movie"))
+    status, _, body = client.ask("POST", "/api/tasks/3/backup/export?location=local")
+    done = client.wait(json.loads(body)["rq_id"])
+    _, headers, backup = client.ask("GET", done["result_url"])
+
+    assert status == 202
+    assert done["operation"]["type"] == "export:backup"
+    assert re.search('filename="task_bikes_backup_[0-9_]+.zip"$', headers["Content-Disposition"])
+    assert kinds(backup) == kinds(corpora.path("cvat/real/cvat-ai+cvat/task_30_backup.zip"))
+    with zipfile.ZipFile(io.BytesIO(backup)) as one:
+        assert one.read("data/bikes.mp4") == b"a movie"
+    assert client.get("/api/tasks/3/data/meta")["frames"][0]["name"] == "bikes.mp4"
