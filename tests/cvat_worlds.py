@@ -1,10 +1,12 @@
 """A registry whose exports come from a CVAT that is played, and what is done with it."""
 
 import re
+import signal
 import subprocess
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -153,6 +155,14 @@ def without_the_lines(content: bytes, *tags: str) -> list[str]:
 
 
 def run(*words: str | Path, folder: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a program in a folder."""
+    """Start a program in a folder; Ctrl-C ends it, also where a job that runs the tests has none."""
     pipe = subprocess.PIPE
-    return subprocess.Popen(words, cwd=folder, env=env, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(
+        words,
+        cwd=folder,
+        env=env,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )

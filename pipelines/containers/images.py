@@ -72,7 +72,12 @@ def ensure(*, tools: bool = False, receiver: bool = False, push: bool = False) -
             f"{REFERENCES}: the prefix {prefix} names no container registry; nothing is pushed"
         )
     asked_for = {TOOLS: tools or push, RECEIVER: receiver or push}
-    wanted = {name: each for name, each in _wanted().items() if asked_for.get(name, True)}
+    known = _wanted()
+    for name, asked in ((TOOLS, tools), (RECEIVER, receiver)):
+        if asked and name not in known:
+            text = f"names no image {name}; take the line from images.yaml of the tools"
+            raise PipelineError(f"{REFERENCES}: {text}")
+    wanted = {name: each for name, each in known.items() if asked_for.get(name, True)}
     with engine.log_in() as env:
         for name, reference in wanted.items():
             _provide(name, reference, env, push=push and not prefix.startswith(LOCAL))

@@ -12,6 +12,7 @@ import image_folders
 from image_folders import NO_STAGES, RECEIVER, TOOLS
 from pipelines.__main__ import main
 from pipelines.containers import builds, dockerfiles, images, root_image
+from pipelines.errors import PipelineError
 from registries import Registry
 
 CANARY = "canary-token"
@@ -113,6 +114,20 @@ def test_parents_are_built_first_and_named_to_their_children(project: Registry, 
         assert given.get("PARENT_IMAGE") == (wanted[above] if above else None)
         assert given["REFERENCE"] == reference
         assert given["ROOT_IMAGE"] == root_image.MADE
+
+
+@pytest.mark.parametrize("name", ["tools", "receiver"])
+def test_an_image_that_is_asked_for_and_not_named_is_refused(
+    project: Registry, stub: Any, name: str
+) -> None:
+    """A registry that names the images of others has no images/."""
+    images.write({"base": "localhost/x/base:1"})
+    (project / "images").rename(project / "elsewhere")
+
+    with pytest.raises(PipelineError, match=f"^images.yaml: names no image {name}; take the line"):
+        images.ensure(tools=name == "tools", receiver=name == "receiver")
+
+    assert stub.calls("build") == []
 
 
 def test_what_is_there_is_neither_built_nor_written_again(
