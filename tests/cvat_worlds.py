@@ -155,7 +155,7 @@ def without_the_lines(content: bytes, *tags: str) -> list[str]:
 
 
 def run(*words: str | Path, folder: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Start a program in a folder; Ctrl-C ends it, also where a job that runs the tests has none."""
+    """Start a program in a folder. Ctrl-C ends it, also where the tests themselves ignore that."""
     pipe = subprocess.PIPE
     return subprocess.Popen(
         words,
