@@ -169,7 +169,7 @@ def test_a_remote_that_is_down_is_named_and_tried_again_later(
         own.start()
         branch = world.sync()
         client = Driven(
-            world, "wrap(attempt, 'push_data', before=once(wait))", words="publish --timeout 30"
+            world, "wrap(attempt, 'push_data', before=once(wait))", words="publish --timeout 20"
         )
         client.until()
         now = world.bare.refs()
