@@ -324,7 +324,7 @@ def test_each_update_during_a_publish_reads_one_published_state(world: World) ->
         thread.join()
     fresh = files(imported(world, "fresh"))
 
-    # DVC's clone of a folder may miss a branch that git is just moving; it ends before it reads data
+    # DVC's clone of a folder may miss a branch that git is just moving; then it has read nothing
     assert [each for each in failures if "Failed to clone repo" not in each] == []
     assert fresh != old
     # each .dvc file is updated by itself: each folder is one state or the other, as a whole
