@@ -31,11 +31,16 @@ def _read_authority(file: str, read: Callable[[str], str | None]) -> str:
     """Return the certificate of who signed CVAT's own; empty for those that the system knows."""
     if not file:
         return ""
-    if not Path(file).is_absolute():
-        if not (text := read(file)):
-            raise PipelineError(f"{file}: is not in the registry; look at cvat.ca-file")
-        return text
+    whole = Path(file).is_absolute()
+    if not (text := read_file(Path(), file) if whole else read(file)):
+        wrong = "is empty, or cannot be read" if whole else "is not in the registry"
+        raise PipelineError(f"{file}: {wrong}; look at cvat.ca-file")
+    return text
+
+
+def read_file(folder: Path, path: str) -> str | None:
+    """Return the text of a file, by its path from a folder or its full path; None without one."""
     try:
-        return Path(file).read_text("utf-8")
+        return (folder / path).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        raise PipelineError(f"{file}: cannot be read; look at cvat.ca-file") from None
+        return None

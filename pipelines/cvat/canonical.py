@@ -35,12 +35,28 @@ class Canonical(NamedTuple):
     updated: str
 
 
-def make_canonical(content: bytes, deleted: Sequence[int]) -> Canonical:
-    """Return the canonical form of an export in one of CVAT's own formats.
+class Stripped(NamedTuple):
+    """An export without the lines that go: head ends where the deleted frames are to stand.
 
-    deleted: the numbers of the frames that were deleted. A PipelineError says that it is no
-    such export.
+    blanks, line_end: what that line begins and ends with. updated: as in Canonical.
     """
+
+    head: bytes
+    blanks: bytes
+    line_end: bytes
+    tail: bytes
+    updated: str
+
+    def fill(self, deleted: Sequence[int]) -> Canonical:
+        """Return the canonical form; deleted: the numbers of the frames that were deleted."""
+        numbers = " ".join(map(str, sorted(deleted))).encode()
+        line = b"  <deleted_frames>" + numbers + b"</deleted_frames>"
+        content = self.head + self.blanks + line + self.line_end + self.tail
+        return Canonical(content, self.updated)
+
+
+def strip(content: bytes) -> Stripped:
+    """Read an export in one of CVAT's own formats; a PipelineError says that it is none."""
     start, end, updated = _read_meta(content)
     meta = content[start:end]
     if not LEFT.search(meta):
@@ -48,13 +64,11 @@ def make_canonical(content: bytes, deleted: Sequence[int]) -> Canonical:
     kept = DROPPED.sub(b"", meta)
     if left := LEFT.search(kept):
         raise _error(f"has <{left[1].decode()}> where it is not expected")
-    numbers = " ".join(map(str, sorted(deleted))).encode()
     owner = OWNER.search(kept)
     if not owner:
         raise _error("has no line <task> in its <meta>")
-    line = owner[1] + b"  <deleted_frames>" + numbers + b"</deleted_frames>" + owner[2]
-    kept = kept[: owner.end()] + line + kept[owner.end() :]
-    return Canonical(content[:start] + kept + content[end:], updated)
+    head, tail = content[:start] + kept[: owner.end()], kept[owner.end() :] + content[end:]
+    return Stripped(head, owner[1], owner[2], tail, updated)
 
 
 def _read_meta(content: bytes) -> tuple[int, int, str]:

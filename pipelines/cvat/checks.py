@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def find() -> Iterator[Finding]:
     if not os.environ.get(SECRET):
         yield Finding(f"params.yaml names {settings.cvat.url}", note=f"no {SECRET} here to ask it")
         return
-    server = access.open_server(settings.cvat, _read)
+    server = access.open_server(settings.cvat, partial(access.read_file, Path()))
     user = tasks.read_user(server)
     yield Finding(f"{server.url} answers, and the token is of {user}")
     yield from _judge_token(server)
@@ -47,13 +48,6 @@ def find() -> Iterator[Finding]:
     found = tasks.read_tasks(server, [*settings.owners])
     for number, task in found.items():
         yield _judge_task(settings, number, task)
-
-
-def _read(path: str) -> str | None:
-    try:
-        return Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 def _judge_token(server: Server) -> Iterator[Finding]:

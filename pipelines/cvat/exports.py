@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from pipelines.cvat import archives, canonical, tasks
-from pipelines.cvat.canonical import Canonical
+from pipelines.cvat.canonical import Canonical, Stripped
 from pipelines.cvat.http import Refused, Server
 from pipelines.cvat.tasks import Task
 from pipelines.errors import PipelineError, Transient
@@ -71,27 +71,25 @@ def export(server: Server, task: Task, limits: Limits) -> Canonical:
         raise PipelineError("has no data yet; upload its movie or pictures in CVAT")
     try:
         deleted = tasks.read_deleted_frames(server, task.id)
-        content = _obtain(server, task, limits)
-        made = canonical.make_canonical(content, deleted)
-        if made.updated != task.updated:
+        stripped = _obtain(server, task, limits)
+        if stripped.updated != task.updated:
             deleted = tasks.read_deleted_frames(server, task.id)
-            made = canonical.make_canonical(content, deleted)
     except Refused as error:
         raise tasks.explain(error, server) from None
     limits.patience.renew()
-    return made
+    return stripped.fill(deleted)
 
 
-def _obtain(server: Server, task: Task, limits: Limits) -> bytes:
-    """Return the file of an export that is not older than the task as it was listed."""
+def _obtain(server: Server, task: Task, limits: Limits) -> Stripped:
+    """Return an export that is not older than the task as it was listed, if that can be had."""
     found = None
     for _ in range(TRIES):
         limits.patience.wait(0)
         url = wait_for(server, _ask(server, task), limits.patience)
         content = None if url is None else _download(server, url, limits.size)
         if content is not None:
-            found = content
-            if not _is_older(canonical.make_canonical(content, ()).updated, task.updated):
+            found = canonical.strip(content)
+            if not _is_older(found.updated, task.updated):
                 break
     if found is None:
         raise Transient(GONE)

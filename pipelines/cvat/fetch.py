@@ -87,9 +87,7 @@ def fetch(chosen: Sequence[str], seconds: float = SECONDS) -> int:
         server = access.open_server(settings.cvat, partial(git.text, default))
         run = Run(git, folder, default, settings, server, settings.cvat.when)
         done = _fetch(run, wanted, Patience(seconds))
-    forge.tell(done, "fetch")
-    codes = {each.code for each in done}
-    return publish.AGAIN if publish.AGAIN in codes else max(codes)
+    return publish.conclude(done, "fetch")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def find(folder: Path, settings: Settings, number: int, *, movie: bool) -> Sourc
     if not settings.cvat:
         text = "is missing, so there is no CVAT to ask; set it, or give --movie and --export"
         raise PipelineError(f"params.yaml: cvat.url: {text}")
-    server = access.open_server(settings.cvat, partial(_read, folder))
+    server = access.open_server(settings.cvat, partial(access.read_file, folder))
     messages.tell(f"ask CVAT for task {number}")
     with _named(number):
         try:
@@ -76,13 +76,6 @@ def find(folder: Path, settings: Settings, number: int, *, movie: bool) -> Sourc
                 raise PipelineError("is not in CVAT; look at its number there") from None
             raise tasks.explain(error, server) from None
     return Source(server, task, settings.max_size, known)
-
-
-def _read(folder: Path, path: str) -> str | None:
-    try:
-        return (folder / path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 @contextmanager

@@ -36,7 +36,12 @@ def publish(options: Options) -> int:
         for branch in [*waiting, None]:
             what = branch.name if branch else "default branch"
             done.append(report(what, partial(_try, git, folder, branch, options)))
-    forge.tell(done)
+    return conclude(done, "publish")
+
+
+def conclude(done: list[Outcome], command: str) -> int:
+    """Tell the forge how all ended, and return the exit code of the command that did it."""
+    forge.tell(done, command)
     codes = {each.code for each in done}
     return AGAIN if AGAIN in codes else max(codes)
 

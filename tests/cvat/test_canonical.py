@@ -5,11 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from cvat_worlds import recorded, without_the_lines
-from pipelines.cvat.canonical import make_canonical
+from pipelines.cvat.canonical import Canonical, strip
 from pipelines.errors import PipelineError
 
 VIDEO = "19-export-task-video11"
 DROPPED = ("dumped", "updated", "email", "url")
+
+
+def make_canonical(content: bytes, deleted: tuple[int, ...]) -> Canonical:
+    return strip(content).fill(deleted)
 
 
 def canonical(name: str) -> bytes:

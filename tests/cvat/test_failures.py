@@ -351,7 +351,7 @@ def test_a_certificate_is_checked_against_the_file_of_the_registry(
         assert bool(server.requests) is trusted
 
 
-@pytest.mark.parametrize("file", ["no.pem", "/nowhere/ca.pem", "params.yaml"])
+@pytest.mark.parametrize("file", ["no.pem", "/nowhere/ca.pem", "/dev/null", "params.yaml"])
 def test_a_certificate_that_is_none_is_refused(world: World, file: str) -> None:
     world.settings(**{"url": "https://127.0.0.1:1", "ca-file": file})
 
